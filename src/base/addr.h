@@ -1,0 +1,39 @@
+/*
+ * Where to listen: "unix:/run/outlast/shop.sock", "127.0.0.1:9000",
+ * "[::1]:9000" or "*:9000" (every IPv4 address).
+ */
+#ifndef OL_BASE_ADDR_H
+#define OL_BASE_ADDR_H
+
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <netinet/in.h>
+
+struct ol_addr {
+	socklen_t len;
+	union {
+		struct sockaddr sa;
+		struct sockaddr_un un;
+		struct sockaddr_in in;
+		struct sockaddr_in6 in6;
+	} u;
+};
+
+/*
+ * Read text into *addr. Returns NULL, or a static sentence saying what is
+ * wrong with it. No name is looked up: hosts are numbers.
+ */
+const char *ol_addr_parse(struct ol_addr *addr, const char *text);
+
+/* The path of a unix address, else NULL. Borrowed from addr. */
+const char *ol_addr_path(const struct ol_addr *);
+
+/*
+ * A new listening socket, close-on-exec and non-blocking, or -1 with errno
+ * set. A unix path that exists is taken over only when a connect to it is
+ * refused, that is, when its server is gone: errno EADDRINUSE if one answers,
+ * ENOTSOCK if it is no socket. mode is that of the unix socket file.
+ */
+int ol_addr_listen(const struct ol_addr *, int backlog, mode_t mode);
+
+#endif

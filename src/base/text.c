@@ -1,0 +1,152 @@
+#include <stdio.h>
+#include <string.h>
+
+#include "base/text.h"
+
+size_t
+ol_text_escape(char *dst, size_t size, const char *src, size_t len)
+{
+	size_t i, n = 0, cut = 0; /* where "..." still fits */
+
+	for (i = 0; i < len; i++) {
+		unsigned char c = (unsigned char)src[i];
+		int plain = c >= 0x20 && c < 0x7f && c != '\\';
+		size_t need = plain ? 1 : 4;
+
+		if (n + need >= size) {
+			n = cut + strlcpy(dst + cut, "...", size - cut);
+			return n < size ? n : size - 1;
+		}
+		if (plain)
+			dst[n] = (char)c;
+		else
+			snprintf(dst + n, size - n, "\\x%02x", c);
+		n += need;
+		if (n + 3 < size)
+			cut = n;
+	}
+	dst[n] = '\0';
+	return n;
+}
+
+/*
+ * Length of the well-formed UTF-8 character at s, or 0. The ranges are those
+ * of the Unicode Standard, table 3-7 (no surrogates, nothing over-long).
+ */
+static size_t
+utf8_length(const unsigned char *s, size_t left)
+{
+	unsigned char low = 0x80, high = 0xbf;
+	size_t n, i;
+
+	if (s[0] >= 0xc2 && s[0] <= 0xdf)
+		n = 2;
+	else if (s[0] >= 0xe0 && s[0] <= 0xef)
+		n = 3;
+	else if (s[0] >= 0xf0 && s[0] <= 0xf4)
+		n = 4;
+	else
+		return 0;
+	if (s[0] == 0xe0)
+		low = 0xa0;
+	else if (s[0] == 0xed)
+		high = 0x9f;
+	else if (s[0] == 0xf0)
+		low = 0x90;
+	else if (s[0] == 0xf4)
+		high = 0x8f;
+	if (left < n || s[1] < low || s[1] > high)
+		return 0;
+	for (i = 2; i < n; i++)
+		if (s[i] < 0x80 || s[i] > 0xbf)
+			return 0;
+	return n;
+}
+
+size_t
+ol_text_json(char *dst, size_t size, const char *src, size_t len)
+{
+	const unsigned char *s = (const unsigned char *)src;
+	size_t i = 0, n = 0;
+
+	while (i < len) {
+		char piece[8];
+		size_t taken = 1, put;
+
+		if (s[i] == '"' || s[i] == '\\') {
+			piece[0] = '\\';
+			piece[1] = (char)s[i];
+			put = 2;
+		} else if (s[i] < 0x20 || s[i] == 0x7f) {
+			put = (size_t)snprintf(
+			    piece, sizeof(piece), "\\u%04x", s[i]);
+		} else if (s[i] < 0x80) {
+			piece[0] = (char)s[i];
+			put = 1;
+		} else if ((taken = utf8_length(s + i, len - i)) != 0) {
+			memcpy(piece, s + i, taken);
+			put = taken;
+		} else {
+			taken = 1;
+			piece[0] = '?';
+			put = 1;
+		}
+		if (n + put >= size)
+			break;
+		memcpy(dst + n, piece, put);
+		n += put;
+		i += taken;
+	}
+	dst[n] = '\0';
+	return n;
+}
+
+/* Levenshtein distance with a neighbours' swap as one step; words are short. */
+static size_t
+distance(const char *a, const char *b)
+{
+	enum { MAX = 40 };
+	size_t la = strlen(a), lb = strlen(b), i, j;
+	size_t row[3][MAX + 1];
+
+	if (la > MAX || lb > MAX)
+		return MAX;
+	for (j = 0; j <= lb; j++)
+		row[0][j] = j;
+	for (i = 1; i <= la; i++) {
+		size_t *now = row[i % 3], *up = row[(i + 2) % 3];
+		const size_t *upup = row[(i + 1) % 3];
+
+		now[0] = i;
+		for (j = 1; j <= lb; j++) {
+			size_t best = up[j - 1] + (a[i - 1] != b[j - 1]);
+
+			if (up[j] + 1 < best)
+				best = up[j] + 1;
+			if (now[j - 1] + 1 < best)
+				best = now[j - 1] + 1;
+			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] &&
+			    a[i - 2] == b[j - 1] && upup[j - 2] + 1 < best)
+				best = upup[j - 2] + 1;
+			now[j] = best;
+		}
+	}
+	return row[la % 3][lb];
+}
+
+const char *
+ol_text_nearest(const char *word, const char *const *names, size_t n)
+{
+	const char *best = NULL;
+	size_t i, best_distance = strlen(word) / 3 + 1;
+
+	for (i = 0; i < n; i++) {
+		size_t d = distance(word, names[i]);
+
+		if (d < best_distance) {
+			best_distance = d;
+			best = names[i];
+		}
+	}
+	return best;
+}

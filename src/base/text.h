@@ -1,0 +1,29 @@
+/* Text that came from somebody else, made fit for a log line or a table. */
+#ifndef OL_BASE_TEXT_H
+#define OL_BASE_TEXT_H
+
+#include <stddef.h>
+
+/*
+ * Copy at most len bytes of src to dst (size > 0, always terminated) with
+ * every control byte, backslash and non-ASCII byte written as \xHH, so that
+ * the result is one line and cannot move a terminal's cursor. Stops early,
+ * with "..." at the end, when dst is full. Returns the length of dst.
+ */
+size_t ol_text_escape(char *dst, size_t size, const char *src, size_t len);
+
+/*
+ * Copy src as the inside of a JSON string (RFC 8259 §7): quotes, backslashes
+ * and control bytes escaped, bytes above 0x7f replaced by '?' unless they are
+ * well-formed UTF-8. Cuts at a character when dst is full. Returns the length.
+ */
+size_t ol_text_json(char *dst, size_t size, const char *src, size_t len);
+
+/*
+ * The name in names[0 … n) that a person most likely meant by word, or NULL
+ * when none is near (more than a third of its letters would have to change).
+ */
+const char *ol_text_nearest(
+    const char *word, const char *const *names, size_t n);
+
+#endif

@@ -1,0 +1,97 @@
+/*
+ * The configuration as the master uses it: checked, with defaults filled in.
+ * Made whole from files (ol_conf_load) or not at all; read-only afterwards.
+ * config/ opens no socket and changes nothing on disk.
+ */
+#ifndef OL_CONFIG_CONF_H
+#define OL_CONFIG_CONF_H
+
+#include <sys/types.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <bsd/sys/queue.h>
+
+#include "base/addr.h"
+#include "base/log.h"
+
+struct ol_conf_listen {
+	char *text; /* as written: "unix:/run/outlast/shop.sock" */
+	struct ol_addr addr;
+	mode_t mode;	/* unix only; default 0660 */
+	char *group;	/* unix only; NULL: unchanged */
+	gid_t gid;	/* of group; (gid_t)-1 without one */
+	int backlog;	/* default 1000 */
+};
+
+struct ol_conf_env {
+	char *name;
+	char *value;
+};
+
+/* One pool block. Times are nanoseconds. */
+struct ol_conf_pool {
+	TAILQ_ENTRY(ol_conf_pool) link;
+	char *name;
+	struct ol_conf_listen listen;
+	char **program; /* argv, NULL-terminated; [0] is an absolute path */
+	int processes;
+	char *user; /* NULL: the master's own (not started as root) */
+	uid_t uid;  /* of user; (uid_t)-1 without one */
+	gid_t gid;
+	char *directory; /* NULL: "/" */
+	struct ol_conf_env *env;
+	size_t nenv;
+	int64_t shutdown_delay;
+	int64_t shutdown_delay_max; /* >= shutdown_delay */
+	int64_t kill_grace;
+	int64_t startup_time_limit;
+	int64_t recycle_time; /* age at which a process is replaced; 0: off */
+};
+
+TAILQ_HEAD(ol_conf_pools, ol_conf_pool);
+
+struct ol_conf {
+	char *file; /* the main file, as given */
+	char *pid;  /* its folder also holds the notify sockets and crash reports */
+	struct ol_log_sink *logs; /* paths owned by this struct */
+	size_t nlogs;
+	struct ol_conf_pools pools;
+};
+
+/*
+ * Read file, then the directives in extra (outlastd -g; NULL for none; they
+ * win over the file). Writes every error and warning found to errors, in the
+ * form of interface.md §2 (colour when told to), and returns NULL if there was
+ * one error at least. NULL errors: nothing is written. The caller owns the
+ * result.
+ */
+struct ol_conf *ol_conf_load(
+    const char *file, const char *extra, FILE *errors, bool colour);
+
+void ol_conf_free(struct ol_conf *);
+
+/*
+ * Check what the configuration names in the world: programs executable by the
+ * pool's user, folders there and writable, log files. Writes one line per
+ * problem, placed like an error of the reader; returns their number. For -t.
+ */
+int ol_conf_check_world(const struct ol_conf *, FILE *errors, bool colour);
+
+/*
+ * Write the merged configuration with every default (outlastd -T), one
+ * directive a line, in the table's order, secrets masked.
+ */
+void ol_conf_dump(const struct ol_conf *, FILE *out);
+
+/*
+ * Whether a process started for one block may serve on under the other: they
+ * may differ in the number of processes, in the listener's mode, group and
+ * backlog, and in the times that only the master keeps (recycle, kill_grace,
+ * startup_time_limit).
+ */
+bool ol_conf_pool_same_process(
+    const struct ol_conf_pool *, const struct ol_conf_pool *);
+
+#endif

@@ -1,0 +1,79 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "base/text.h"
+
+static void
+test_escape(void **state)
+{
+	char out[64];
+
+	(void)state;
+	assert_int_equal(ol_text_escape(out, sizeof(out), "plain", 5), 5);
+	assert_string_equal(out, "plain");
+	ol_text_escape(out, sizeof(out), "a\nb\x1b[2J\xc3\xa4\\", 10);
+	assert_string_equal(out, "a\\x0ab\\x1b[2J\\xc3\\xa4\\x5c");
+}
+
+static void
+test_escape_cuts_with_a_mark(void **state)
+{
+	char out[8];
+	size_t n;
+
+	(void)state;
+	n = ol_text_escape(out, sizeof(out), "0123456", 7);
+	assert_string_equal(out, "0123456");
+	n = ol_text_escape(out, sizeof(out), "01234567", 8);
+	assert_string_equal(out, "0123...");
+	assert_int_equal(n, strlen(out));
+	n = ol_text_escape(out, 2, "\n\n\n", 3);
+	assert_int_equal(n, strlen(out));
+	assert_in_range(n, 0, 1);
+}
+
+static void
+test_json(void **state)
+{
+	char out[64];
+
+	(void)state;
+	ol_text_json(out, sizeof(out), "a\"b\\c\n\xc3\xa4\xff", 9);
+	assert_string_equal(out, "a\\\"b\\\\c\\u000a\xc3\xa4?");
+	/* An over-long slash and a surrogate are not UTF-8. */
+	ol_text_json(out, sizeof(out), "\xc0\xaf|\xed\xa0\x80", 6);
+	assert_string_equal(out, "??|???");
+	ol_text_json(out, 3, "\xc3\xa4\xc3\xa4", 4);
+	assert_string_equal(out, "\xc3\xa4");
+}
+
+static void
+test_nearest(void **state)
+{
+	static const char *const names[] = { "shutdown_delay",
+		"shutdown_delay_max", "program", "pid" };
+
+	(void)state;
+	assert_string_equal(
+	    ol_text_nearest("shutdown_dealy", names, 4), "shutdown_delay");
+	assert_string_equal(ol_text_nearest("porgram", names, 4), "program");
+	assert_null(ol_text_nearest("banana", names, 4));
+	assert_null(ol_text_nearest("", names, 4));
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_escape),
+		cmocka_unit_test(test_escape_cuts_with_a_mark),
+		cmocka_unit_test(test_json),
+		cmocka_unit_test(test_nearest),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
