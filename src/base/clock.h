@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 #define OL_MSEC(n) ((int64_t)(n)*1000000)
-#define OL_SEC(n) ((int64_t)(n)*1000000000)
+#define OL_SEC(n)  ((int64_t)(n)*1000000000)
 
 /* A deadline that never comes. */
 #define OL_NEVER INT64_MAX

@@ -62,10 +62,10 @@ void ol_log_about(struct ol_log *, const char *fmt, ...)
 void ol_log_write(const struct ol_log *, enum ol_log_level, const char *fmt,
     ...) __attribute__((format(printf, 3, 4)));
 
-#define ol_log_error(log, ...) ol_log_write(log, OL_LOG_ERROR, __VA_ARGS__)
-#define ol_log_warn(log, ...) ol_log_write(log, OL_LOG_WARN, __VA_ARGS__)
+#define ol_log_error(log, ...)	ol_log_write(log, OL_LOG_ERROR, __VA_ARGS__)
+#define ol_log_warn(log, ...)	ol_log_write(log, OL_LOG_WARN, __VA_ARGS__)
 #define ol_log_notice(log, ...) ol_log_write(log, OL_LOG_NOTICE, __VA_ARGS__)
-#define ol_log_info(log, ...) ol_log_write(log, OL_LOG_INFO, __VA_ARGS__)
-#define ol_log_debug(log, ...) ol_log_write(log, OL_LOG_DEBUG, __VA_ARGS__)
+#define ol_log_info(log, ...)	ol_log_write(log, OL_LOG_INFO, __VA_ARGS__)
+#define ol_log_debug(log, ...)	ol_log_write(log, OL_LOG_DEBUG, __VA_ARGS__)
 
 #endif

@@ -53,8 +53,8 @@ parse_progress(const char *s, size_t len, struct ol_notify *n)
 		return -1;
 	n->progress = (int)percent;
 	if (space != NULL)
-		ol_text_escape(n->status, sizeof(n->status), space + 1,
-		    len - digits - 1);
+		ol_text_escape(
+		    n->status, sizeof(n->status), space + 1, len - digits - 1);
 	return 0;
 }
 

@@ -41,7 +41,8 @@ int ol_notify_parse(struct ol_notify *n, const char *data, size_t len);
  */
 int ol_notify_connect(const char *name);
 
-/* Send one datagram without blocking. -1 and errno EAGAIN: the queue is full. */
+/* Send one datagram without blocking. -1 and errno EAGAIN: the queue is full.
+ */
 int ol_notify_send(int fd, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 

@@ -138,8 +138,7 @@ ol_loop_base(struct ol_loop *loop)
 }
 
 void
-ol_loop_defer_free(
-    struct ol_loop *loop, void (*free_fn)(void *), void *object)
+ol_loop_defer_free(struct ol_loop *loop, void (*free_fn)(void *), void *object)
 {
 	struct deferred *d = ol_must(malloc(sizeof(*d)));
 
@@ -168,8 +167,8 @@ ol_watch_new(struct ol_loop *loop, int fd, ol_loop_fn *fn, void *arg)
 		return NULL;
 	watch->fn = fn;
 	watch->arg = arg;
-	watch->event = event_new(
-	    loop->base, fd, EV_READ | EV_PERSIST, on_watch, watch);
+	watch->event =
+	    event_new(loop->base, fd, EV_READ | EV_PERSIST, on_watch, watch);
 	if (watch->event == NULL || event_add(watch->event, NULL) == -1) {
 		if (watch->event != NULL)
 			event_free(watch->event);

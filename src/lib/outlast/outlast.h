@@ -78,7 +78,8 @@ typedef void ol_stop_fn(struct ol_work *work, void *arg);
 /* What went wrong behind a reply. */
 enum ol_error_kind {
 	OL_ERROR_ITEM_FAILED,	  /* an item ended with OL_FAIL		    */
-	OL_ERROR_ITEM_UNFINISHED, /* last call: it still runs, the end is near */
+	OL_ERROR_ITEM_UNFINISHED, /* last call: it still runs, the end is near
+				   */
 	OL_ERROR_ITEM_DROPPED,	  /* it was never started and never will be */
 	OL_ERROR_ITEM_LOST,	  /* it ran when the budget was used up	    */
 	OL_ERROR_REQUEST,	  /* a request was refused or cut short	    */
@@ -115,15 +116,15 @@ struct ol_app_options {
 	int threads;		/* request threads; 1			    */
 	int background_threads; /* for blocking items; 4		    */
 	size_t max_waiting;	/* items waiting or delayed; 10000	    */
-	size_t max_body;	/* bytes of a request's body; 1 MiB: more is 413 */
+	size_t max_body; /* bytes of a request's body; 1 MiB: more is 413 */
 	int request_timeout_ms; /* for a request to arrive whole; 30000    */
-	int reply_timeout_ms;	/* for the peer to take some of a reply; 30000 */
-	int shutdown_delay_ms;	/* budget when nobody names one; 90000	    */
-	int crash_fd;		/* where a crash report goes; default
-				   $OUTLAST_CRASH_FD, else nowhere	    */
+	int reply_timeout_ms;  /* for the peer to take some of a reply; 30000 */
+	int shutdown_delay_ms; /* budget when nobody names one; 90000	    */
+	int crash_fd;	       /* where a crash report goes; default
+				  $OUTLAST_CRASH_FD, else nowhere	    */
 };
-#define OL_APP_OPTIONS(...)                                                    \
-	(&(const struct ol_app_options){                                       \
+#define OL_APP_OPTIONS(...) \
+	(&(const struct ol_app_options){ \
 	    .size = sizeof(struct ol_app_options), __VA_ARGS__ })
 
 /*
@@ -155,7 +156,8 @@ OL_PUBLIC void ol_app_on_error(struct ol_app *app, ol_error_fn *fn, void *arg);
  */
 OL_PUBLIC int ol_app_run(struct ol_app *app);
 
-/* Begin to stop, as SIGTERM does, with a budget of ms (-1: no limit; 0: now). */
+/* Begin to stop, as SIGTERM does, with a budget of ms (-1: no limit; 0: now).
+ */
 OL_PUBLIC void ol_app_stop(struct ol_app *app, int ms);
 
 /*
@@ -177,8 +179,8 @@ struct ol_work_options {
 	ol_stop_fn *on_stop;	   /* as by ol_work_on_stop(), without a gap */
 	void *on_stop_arg;
 };
-#define OL_WORK_OPTIONS(...)                                                   \
-	(&(const struct ol_work_options){                                      \
+#define OL_WORK_OPTIONS(...) \
+	(&(const struct ol_work_options){ \
 	    .size = sizeof(struct ol_work_options), __VA_ARGS__ })
 
 /*
@@ -216,7 +218,8 @@ OL_PUBLIC void ol_work_error(struct ol_work *work, const char *fmt, ...)
 /* Non-zero once a stop has begun: finish, or save what there is. */
 OL_PUBLIC int ol_work_stopping(const struct ol_work *work);
 
-/* When the process will be ended; INT64_MAX: no stop, or one without a limit. */
+/* When the process will be ended; INT64_MAX: no stop, or one without a limit.
+ */
 OL_PUBLIC int64_t ol_work_deadline(const struct ol_work *work);
 
 /*
@@ -229,8 +232,7 @@ OL_PUBLIC int ol_work_stop_fd(const struct ol_work *work);
  * Call fn(work, arg) when a stop begins and whenever its deadline moves; soon,
  * if it has begun already. Replaces the callback set before; NULL: none.
  */
-OL_PUBLIC void ol_work_on_stop(
-    struct ol_work *work, ol_stop_fn *fn, void *arg);
+OL_PUBLIC void ol_work_on_stop(struct ol_work *work, ol_stop_fn *fn, void *arg);
 
 /*
  * Ask that the stop wait for so many seconds from now. Returns the seconds now
@@ -269,9 +271,8 @@ OL_PUBLIC size_t ol_test_drain(struct ol_app *app, int ms);
  * strings, NULL-terminated; CONTENT_LENGTH is added. Runs in the caller's
  * thread.
  */
-OL_PUBLIC char *ol_test_request(struct ol_app *app,
-    const char *const *params, const void *body, size_t body_size,
-    size_t *size);
+OL_PUBLIC char *ol_test_request(struct ol_app *app, const char *const *params,
+    const void *body, size_t body_size, size_t *size);
 
 #ifdef __cplusplus
 }

@@ -1,0 +1,450 @@
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <event2/event.h>
+#include <errno.h>
+#include <fastcgi.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "lib/app.h"
+#include "lib/conn.h"
+#include "lib/error.h"
+#include "loop/loop.h"
+
+enum {
+	WINDOW = 128 * 1024, /* more than OL_FRAME_PARAMS_MAX */
+	/* A body that is to come whole before a thread is spent on it: what a
+	 * socket surely holds. */
+	SMALL_BODY = 32 * 1024,
+	/* Descriptors that are not given to connections. */
+	RESERVE = 32,
+};
+
+/* A body that has not come whole by then is waited for by a thread. */
+#define BODY_PATIENCE OL_MSEC(500)
+#define PAUSE	      OL_MSEC(500)
+
+static void look(struct ol_conn *);
+
+static void
+forget_partial(struct ol_conn *conn)
+{
+	if (!conn->partial)
+		return;
+	conn->partial = false;
+	TAILQ_REMOVE(&conn->app->conns.partials, conn, partial_link);
+}
+
+static void
+unwatch(struct ol_conn *conn)
+{
+	struct ol_conns *conns = &conn->app->conns;
+
+	if (!conn->watched)
+		return;
+	conn->watched = false;
+	event_del(&conn->event);
+	TAILQ_REMOVE(&conns->watched, conn, watched_link);
+	conns->by_fd[conn->fd] = NULL;
+}
+
+/* The end of every connection, but for those that a request thread ends. */
+static void
+drop(struct ol_conn *conn)
+{
+	struct ol_conns *conns = &conn->app->conns;
+
+	forget_partial(conn);
+	unwatch(conn);
+	if (conn->fd != -1)
+		close(conn->fd);
+	free(conn);
+	atomic_fetch_sub(&conns->open, 1);
+	if (conns->paused || atomic_load(&conns->retiring))
+		ol_wake_up(conns->app->bell);
+}
+
+static void
+on_readable(evutil_socket_t fd, short what, void *arg)
+{
+	struct ol_conn *conn = arg;
+	int state = OL_CONN_BUSY;
+
+	(void)fd;
+	(void)what;
+	/* A thread has it: it hands the connection back instead of keeping
+	 * quiet. Otherwise it is ours until we give it away. */
+	if (atomic_compare_exchange_strong(
+		&conn->state, &state, OL_CONN_BUSY_LOOK) ||
+	    state == OL_CONN_BUSY_LOOK)
+		return;
+	look(conn);
+}
+
+/*
+ * Watch edge-triggered: one epoll_ctl() in a connection's life, and bytes that
+ * were peeked at do not wake us again.
+ */
+static int
+watch(struct ol_conn *conn)
+{
+	struct ol_conns *conns = &conn->app->conns;
+
+	if (conn->watched)
+		return 0;
+	if (conn->fd >= conns->by_fd_size) {
+		int size = conn->fd + 64;
+		struct ol_conn **p = reallocarray(
+		    conns->by_fd, (size_t)size, sizeof(*conns->by_fd));
+
+		if (p == NULL)
+			return -1;
+		memset(p + conns->by_fd_size, 0,
+		    (size_t)(size - conns->by_fd_size) * sizeof(*p));
+		conns->by_fd = p;
+		conns->by_fd_size = size;
+	}
+	event_assign(&conn->event, ol_loop_base(conn->app->loop), conn->fd,
+	    EV_READ | EV_PERSIST | EV_ET, on_readable, conn);
+	if (event_add(&conn->event, NULL) == -1)
+		return -1;
+	conns->by_fd[conn->fd] = conn;
+	conn->watched = true;
+	TAILQ_INSERT_TAIL(&conns->watched, conn, watched_link);
+	return 0;
+}
+
+static void
+arm_partial_timer(struct ol_conns *conns)
+{
+	struct ol_conn *oldest = TAILQ_FIRST(&conns->partials);
+
+	/* Bodies lose patience first; a look at all of them is cheap. */
+	ol_timer_at(conns->partial,
+	    oldest == NULL ? OL_NEVER : ol_clock_now() + BODY_PATIENCE);
+}
+
+static void
+note_partial(struct ol_conn *conn)
+{
+	struct ol_conns *conns = &conn->app->conns;
+	bool first = TAILQ_EMPTY(&conns->partials);
+
+	if (conn->partial)
+		return;
+	conn->partial = true;
+	conn->since = ol_clock_now();
+	TAILQ_INSERT_TAIL(&conns->partials, conn, partial_link);
+	if (first)
+		arm_partial_timer(conns);
+}
+
+static void
+dispatch(struct ol_conn *conn)
+{
+	forget_partial(conn);
+	/* A connection that ends with this reply needs no loop any more. */
+	if (!conn->frame.keep)
+		unwatch(conn);
+	atomic_store(&conn->state, OL_CONN_BUSY);
+	ol_requests_queue(&conn->app->requests, conn);
+}
+
+/* Nothing has come: the connection is between requests. */
+static void
+rest(struct ol_conn *conn)
+{
+	static const FCGI_Header nothing = {
+		.version = FCGI_VERSION_1, .type = FCGI_STDERR, .requestIdB0 = 1
+	};
+
+	if (watch(conn) == -1) {
+		ol_error_tell(conn->app, OL_ERROR_PROCESS,
+		    "cannot watch a connection: %s", strerror(errno));
+		drop(conn);
+		return;
+	}
+	/*
+	 * nginx closes an idle cached connection on any readable byte; one
+	 * that it has just used again sees a record that says nothing.
+	 */
+	if (atomic_load(&conn->app->conns.retiring))
+		send(conn->fd, &nothing, sizeof(nothing),
+		    MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+/* See what a connection that is ours has to offer, and act on it. */
+static void
+look(struct ol_conn *conn)
+{
+	struct ol_conns *conns = &conn->app->conns;
+	ssize_t n =
+	    recv(conn->fd, conns->window, WINDOW, MSG_PEEK | MSG_DONTWAIT);
+
+	if (n == -1 && (errno == EAGAIN || errno == EINTR)) {
+		rest(conn);
+		return;
+	}
+	if (n <= 0) {
+		if (conn->partial)
+			ol_error_tell(conn->app, OL_ERROR_REQUEST,
+			    "the web server left in the middle of a request");
+		drop(conn);
+		return;
+	}
+	ol_frame_look(&conn->frame, conns->window, (size_t)n);
+	switch (conn->frame.verdict) {
+	case OL_FRAME_WHOLE:
+		dispatch(conn);
+		return;
+	case OL_FRAME_BAD:
+		ol_error_tell(conn->app, OL_ERROR_REQUEST,
+		    "closed a connection that sent no proper request: %s",
+		    conn->frame.why);
+		drop(conn);
+		return;
+	case OL_FRAME_BODY:
+		if (n == WINDOW || conn->frame.content_length > SMALL_BODY) {
+			dispatch(conn);
+			return;
+		}
+		break;
+	case OL_FRAME_PARTIAL:
+		break;
+	}
+	note_partial(conn);
+	if (watch(conn) == -1)
+		drop(conn);
+}
+
+/* Give up those whose request takes too long, or give them to a thread. */
+static void
+on_partial_timer(void *arg)
+{
+	struct ol_conns *conns = arg;
+	int64_t now = ol_clock_now();
+	int64_t limit = OL_MSEC(conns->app->options.request_timeout_ms);
+	struct ol_conn *conn, *next;
+
+	TAILQ_FOREACH_SAFE (conn, &conns->partials, partial_link, next) {
+		if (now - conn->since >= limit) {
+			ol_error_tell(conns->app, OL_ERROR_REQUEST,
+			    "closed a connection whose request did not come "
+			    "whole in %d ms",
+			    conns->app->options.request_timeout_ms);
+			drop(conn);
+		} else if (conn->frame.verdict == OL_FRAME_BODY &&
+			   now - conn->since >= BODY_PATIENCE)
+			dispatch(conn);
+	}
+	arm_partial_timer(conns);
+}
+
+static void
+pause_accepting(struct ol_conns *conns, const char *why)
+{
+	int64_t now = ol_clock_now();
+
+	event_del(conns->accept);
+	conns->paused = true;
+	ol_timer_at(conns->resume, now + PAUSE);
+	if (conns->complained == 0 || now - conns->complained > OL_SEC(10)) {
+		conns->complained = now;
+		ol_error_tell(conns->app, OL_ERROR_PROCESS,
+		    "accepting pauses with %zu connections open: %s",
+		    ol_conns_open(conns), why);
+	}
+}
+
+static void
+on_resume(void *arg)
+{
+	struct ol_conns *conns = arg;
+
+	if (!conns->paused || !conns->accepting)
+		return;
+	conns->paused = false;
+	ol_timer_cancel(conns->resume);
+	event_add(conns->accept, NULL);
+}
+
+static void
+on_accept(evutil_socket_t listener, short what, void *arg)
+{
+	struct ol_conns *conns = arg;
+	struct timeval tv;
+	struct ol_conn *conn;
+	int fd;
+
+	(void)what;
+	if (ol_conns_open(conns) >= conns->max) {
+		pause_accepting(conns, "the limit of descriptors is near");
+		return;
+	}
+	/* One per wake-up: other processes share the listener. libfcgi needs
+	 * the connection blocking, the loop asks with MSG_DONTWAIT. */
+	if ((fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC)) == -1) {
+		if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS ||
+		    errno == ENOMEM)
+			pause_accepting(conns, strerror(errno));
+		return;
+	}
+	if ((conn = calloc(1, sizeof(*conn))) == NULL) {
+		close(fd);
+		return;
+	}
+	conn->app = conns->app;
+	conn->fd = fd;
+	atomic_init(&conn->state, OL_CONN_IDLE);
+	atomic_fetch_add(&conns->open, 1);
+	/* The number of a connection that libfcgi closed: see OL_CONN_GONE. */
+	if (fd < conns->by_fd_size && conns->by_fd[fd] != NULL)
+		unwatch(conns->by_fd[fd]);
+	tv.tv_sec = conns->app->options.reply_timeout_ms / 1000;
+	tv.tv_usec = conns->app->options.reply_timeout_ms % 1000 * 1000;
+	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &tv, sizeof(tv));
+	look(conn);
+}
+
+int
+ol_conns_init(struct ol_conns *conns, struct ol_app *app)
+{
+	struct rlimit limit;
+
+	*conns = (struct ol_conns){ .app = app, .listener = -1 };
+	TAILQ_INIT(&conns->watched);
+	TAILQ_INIT(&conns->partials);
+	STAILQ_INIT(&conns->returned);
+	atomic_init(&conns->open, 0);
+	atomic_init(&conns->retiring, false);
+	conns->max = SIZE_MAX;
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 &&
+	    limit.rlim_cur != RLIM_INFINITY)
+		conns->max = limit.rlim_cur > 2 * RESERVE
+				 ? (size_t)limit.rlim_cur - RESERVE
+				 : (size_t)limit.rlim_cur / 2 + 1;
+	conns->resume = ol_timer_new(app->loop, on_resume, conns);
+	conns->partial = ol_timer_new(app->loop, on_partial_timer, conns);
+	conns->window = malloc(WINDOW);
+	if (conns->resume == NULL || conns->partial == NULL ||
+	    conns->window == NULL) {
+		ol_timer_free(conns->resume);
+		ol_timer_free(conns->partial);
+		free(conns->window);
+		return -1;
+	}
+	pthread_mutex_init(&conns->lock, NULL);
+	return 0;
+}
+
+void
+ol_conns_fini(struct ol_conns *conns)
+{
+	struct ol_conn *conn;
+
+	ol_conns_take_back(conns);
+	while ((conn = TAILQ_FIRST(&conns->watched)) != NULL)
+		drop(conn);
+	if (conns->accept != NULL)
+		event_free(conns->accept);
+	ol_timer_free(conns->resume);
+	ol_timer_free(conns->partial);
+	free(conns->window);
+	free(conns->by_fd);
+	pthread_mutex_destroy(&conns->lock);
+}
+
+int
+ol_conns_accept(struct ol_conns *conns, int listener)
+{
+	int flags = fcntl(listener, F_GETFL);
+
+	if (flags == -1 || fcntl(listener, F_SETFL, flags | O_NONBLOCK) == -1)
+		return -1;
+	conns->accept = event_new(ol_loop_base(conns->app->loop), listener,
+	    EV_READ | EV_PERSIST, on_accept, conns);
+	if (conns->accept == NULL || event_add(conns->accept, NULL) == -1)
+		return -1;
+	conns->listener = listener;
+	conns->accepting = true;
+	return 0;
+}
+
+void
+ol_conns_retire(struct ol_conns *conns)
+{
+	struct ol_conn *conn, *next;
+
+	if (conns->accept != NULL)
+		event_del(conns->accept);
+	conns->accepting = false;
+	atomic_store(&conns->retiring, true);
+	TAILQ_FOREACH_SAFE (conn, &conns->watched, watched_link, next)
+		on_readable(conn->fd, EV_READ, conn);
+}
+
+void
+ol_conns_take_back(struct ol_conns *conns)
+{
+	struct ol_conn_queue back = STAILQ_HEAD_INITIALIZER(back);
+	struct ol_conn *conn;
+
+	pthread_mutex_lock(&conns->lock);
+	STAILQ_CONCAT(&back, &conns->returned);
+	pthread_mutex_unlock(&conns->lock);
+	while ((conn = STAILQ_FIRST(&back)) != NULL) {
+		STAILQ_REMOVE_HEAD(&back, queue_link);
+		atomic_store(&conn->state, OL_CONN_IDLE);
+		switch (conn->end) {
+		case OL_CONN_KEPT:
+			look(conn);
+			break;
+		case OL_CONN_GONE:
+			unwatch(conn);
+			conn->fd = -1;
+			drop(conn);
+			break;
+		case OL_CONN_SPENT:
+			drop(conn);
+			break;
+		}
+	}
+	if (conns->paused && ol_conns_open(conns) < conns->max)
+		on_resume(conns);
+}
+
+size_t
+ol_conns_open(const struct ol_conns *conns)
+{
+	return atomic_load(&conns->open);
+}
+
+void
+ol_conn_return(struct ol_conn *conn, enum ol_conn_end end)
+{
+	struct ol_conns *conns = &conn->app->conns;
+	int state = OL_CONN_BUSY;
+
+	if (end == OL_CONN_KEPT && conn->watched &&
+	    !atomic_load(&conns->retiring) &&
+	    atomic_compare_exchange_strong(&conn->state, &state, OL_CONN_IDLE))
+		return;
+	if (end == OL_CONN_SPENT && !conn->watched) {
+		/* The loop does not know of it: no need to wake it. */
+		close(conn->fd);
+		free(conn);
+		atomic_fetch_sub(&conns->open, 1);
+		if (atomic_load(&conns->retiring) ||
+		    ol_conns_open(conns) + 1 >= conns->max)
+			ol_wake_up(conns->app->bell);
+		return;
+	}
+	conn->end = end;
+	pthread_mutex_lock(&conns->lock);
+	STAILQ_INSERT_TAIL(&conns->returned, conn, queue_link);
+	pthread_mutex_unlock(&conns->lock);
+	ol_wake_up(conns->app->bell);
+}

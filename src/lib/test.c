@@ -1,0 +1,211 @@
+/* ol_test_*: an application's own tests, without a supervisor or a server. */
+#include <sys/socket.h>
+#include <errno.h>
+#include <fastcgi.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "lib/app.h"
+
+size_t
+ol_test_drain(struct ol_app *app, int ms)
+{
+	struct ol_background *b = &app->background;
+	int64_t until = ol_clock_now() + OL_MSEC(ms);
+	struct timespec ts = { .tv_sec = until / OL_SEC(1),
+		.tv_nsec = until % OL_SEC(1) };
+	size_t left;
+
+	if (ol_background_start(b) == -1)
+		return ol_app_items(app);
+	pthread_mutex_lock(&b->lock);
+	b->drain_waiters++;
+	while ((left = ol_app_items(app)) > 0)
+		if (pthread_cond_timedwait(&b->quiet, &b->lock, &ts) ==
+		    ETIMEDOUT)
+			break;
+	left = ol_app_items(app);
+	b->drain_waiters--;
+	pthread_mutex_unlock(&b->lock);
+	return left;
+}
+
+/* Bytes that grow. */
+struct bytes {
+	char *data;
+	size_t len, size;
+	bool failed;
+};
+
+static void
+bytes_add(struct bytes *bytes, const void *data, size_t len)
+{
+	if (bytes->len + len + 1 > bytes->size) {
+		size_t size = (bytes->len + len + 1) * 2;
+		char *p = realloc(bytes->data, size);
+
+		if (p == NULL) {
+			bytes->failed = true;
+			return;
+		}
+		bytes->data = p;
+		bytes->size = size;
+	}
+	memcpy(bytes->data + bytes->len, data, len);
+	bytes->len += len;
+	bytes->data[bytes->len] = '\0';
+}
+
+static void
+add_record(struct bytes *out, unsigned char type, const void *data, size_t len)
+{
+	FCGI_Header header = { .version = FCGI_VERSION_1,
+		.type = type,
+		.requestIdB0 = 1,
+		.contentLengthB1 = (unsigned char)(len >> 8),
+		.contentLengthB0 = (unsigned char)len };
+
+	bytes_add(out, &header, sizeof(header));
+	bytes_add(out, data, len);
+}
+
+static void
+add_length(struct bytes *out, size_t len)
+{
+	unsigned char b[4] = { (unsigned char)(len >> 24 | 0x80),
+		(unsigned char)(len >> 16), (unsigned char)(len >> 8),
+		(unsigned char)len };
+
+	bytes_add(out, b, 4);
+}
+
+static void
+add_param(struct bytes *out, const char *param)
+{
+	size_t name = strcspn(param, "=");
+	const char *value = param + name + (param[name] == '=');
+
+	add_length(out, name);
+	add_length(out, strlen(value));
+	bytes_add(out, param, name);
+	bytes_add(out, value, strlen(value));
+}
+
+/* The request as nginx sends it, without FCGI_KEEP_CONN. */
+static int
+build(struct bytes *out, const char *const *params, const void *body,
+    size_t body_size)
+{
+	static const FCGI_BeginRequestBody begin = { .roleB0 = FCGI_RESPONDER };
+	struct bytes pairs = { 0 };
+	char length[48];
+	size_t at, n;
+
+	snprintf(length, sizeof(length), "CONTENT_LENGTH=%zu", body_size);
+	for (; params != NULL && *params != NULL; params++)
+		add_param(&pairs, *params);
+	add_param(&pairs, length);
+	add_record(out, FCGI_BEGIN_REQUEST, &begin, sizeof(begin));
+	if (!pairs.failed && pairs.len <= FCGI_MAX_LENGTH)
+		add_record(out, FCGI_PARAMS, pairs.data, pairs.len);
+	else
+		out->failed = true;
+	free(pairs.data);
+	add_record(out, FCGI_PARAMS, "", 0);
+	for (at = 0; at < body_size; at += n) {
+		n = body_size - at < 32768 ? body_size - at : 32768;
+		add_record(out, FCGI_STDIN, (const char *)body + at, n);
+	}
+	add_record(out, FCGI_STDIN, "", 0);
+	if (out->failed)
+		errno = E2BIG;
+	return out->failed ? -1 : 0;
+}
+
+/* The web server's side of the socket pair, in a thread of its own. */
+struct peer {
+	int fd;
+	struct bytes request, reply;
+};
+
+static void
+run_peer(void *arg)
+{
+	struct peer *peer = arg;
+	struct bytes raw = { 0 };
+	char buf[8192];
+	size_t at = 0;
+	ssize_t n;
+
+	while (at < peer->request.len &&
+	       (n = send(peer->fd, peer->request.data + at,
+		    peer->request.len - at, MSG_NOSIGNAL)) > 0)
+		at += (size_t)n;
+	while ((n = read(peer->fd, buf, sizeof(buf))) > 0)
+		bytes_add(&raw, buf, (size_t)n);
+	for (at = 0; raw.len - at >= sizeof(FCGI_Header);) {
+		const unsigned char *header =
+		    (const unsigned char *)raw.data + at;
+		size_t len = (size_t)header[4] << 8 | header[5];
+		size_t whole = sizeof(FCGI_Header) + len + header[6];
+
+		if (raw.len - at < whole)
+			break;
+		if (header[1] == FCGI_STDOUT)
+			bytes_add(
+			    &peer->reply, header + sizeof(FCGI_Header), len);
+		at += whole;
+	}
+	free(raw.data);
+}
+
+char *
+ol_test_request(struct ol_app *app, const char *const *params, const void *body,
+    size_t body_size, size_t *size)
+{
+	struct peer peer = { .fd = -1 };
+	struct ol_conn conn = { .app = app };
+	struct ol_thread thread;
+	int fds[2], saved;
+
+	if (app->on_request == NULL) {
+		errno = EINVAL;
+		return NULL;
+	}
+	if (build(&peer.request, params, body, body_size) == -1)
+		goto err0;
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) == -1)
+		goto err0;
+	peer.fd = fds[0];
+	conn.fd = fds[1];
+	/* As a request whose body is not there yet: read ahead of the handler.
+	 */
+	conn.frame = (struct ol_frame){ .verdict = OL_FRAME_BODY,
+		.content_length = (int64_t)body_size };
+	if (ol_thread_start(&thread, "test peer", run_peer, &peer) == -1)
+		goto err1;
+	if (ol_request_serve(&conn, NULL) != OL_CONN_GONE)
+		close(fds[1]);
+	ol_thread_join(&thread);
+	close(fds[0]);
+	free(peer.request.data);
+	if (peer.reply.data == NULL)
+		errno = ENOMSG; /* the handler wrote nothing */
+	else if (size != NULL)
+		*size = peer.reply.len;
+	return peer.reply.data;
+err1:
+	saved = errno;
+	close(fds[0]);
+	close(fds[1]);
+	errno = saved;
+err0:
+	saved = errno;
+	free(peer.request.data);
+	errno = saved;
+	return NULL;
+}
