@@ -32,7 +32,7 @@ write_word(FILE *out, const char *text)
 		case '\\':
 		case '$':
 			putc('\\', out);
-			/* fall through */
+			__attribute__((fallthrough));
 		default:
 			putc(*text, out);
 		}
