@@ -13,7 +13,13 @@
 /* The account of pools without "user" when outlastd is started as root. */
 #define RUN_USER "outlast-run"
 
-enum { OPTIONS_MAX = 64, POOL_NAME_MAX = 32, SOCKET_PATH_MAX = 107 };
+enum {
+	OPTIONS_MAX = 64,
+	POOLS_MAX = 1000,
+	ENV_MAX = 1000, /* variables of a pool */
+	POOL_NAME_MAX = 32,
+	SOCKET_PATH_MAX = 107,
+};
 
 #define QUOTE(word) ol_diagnostic_quote(word).text
 
@@ -31,6 +37,7 @@ struct draft {
 	struct ol_conf_pool *standard; /* what pools start from */
 	struct seen main;	       /* file and -g: what counts */
 	bool told_run_user;
+	int npools;
 };
 
 /* --- pools, made and freed ----------------------------------------------- */

@@ -215,7 +215,7 @@ lex_piece(struct lexer *l, struct ol_token *token)
 
 /*
  * Where a quote that is never closed was probably meant to be: before the last
- * ";" or "{" of the line when only a comment follows, else at its end.
+ * ";" or "{" of the line when only "}" or a comment follows, else at its end.
  */
 static size_t
 guess_quote_end(const struct lexer *l, size_t from)
@@ -227,7 +227,8 @@ guess_quote_end(const struct lexer *l, size_t from)
 		i--;
 		if (text[i] != ';' && text[i] != '{')
 			continue;
-		for (k = i + 1; k < l->line_end && is_blank(text[k]);)
+		for (k = i + 1;
+		     k < l->line_end && (is_blank(text[k]) || text[k] == '}');)
 			k++;
 		if (k == l->line_end || text[k] == '#')
 			return i;

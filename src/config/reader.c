@@ -101,13 +101,18 @@ is_block(const struct ol_option *option)
 	return option != NULL && option->kind == OL_KIND_POOL;
 }
 
-/* What ends the words from token on: the next that is no word. */
-static enum ol_token_type
-next_mark(const struct ol_token *token)
+/*
+ * Whether "{" ends the words from token on. Nobody means one that is farther
+ * away than this looks.
+ */
+static bool
+opens_soon(const struct ol_token *token)
 {
-	while (token->type == OL_TOKEN_WORD)
+	int i;
+
+	for (i = 0; i < 16 && token->type == OL_TOKEN_WORD; i++)
 		token++;
-	return token->type;
+	return token->type == OL_TOKEN_OPEN;
 }
 
 /*
@@ -124,7 +129,7 @@ begins_another(const struct ol_token *start, const struct ol_option *option,
 
 	if (token->quoted || strpbrk(token->text, "=/:") != NULL)
 		return false;
-	if (is_block(option) && n >= 2 && next_mark(token) != OL_TOKEN_OPEN)
+	if (is_block(option) && n >= 2 && !opens_soon(token))
 		return token->first || ol_table_find(token->text) != NULL;
 	if (!token->first)
 		return false;

@@ -37,6 +37,8 @@ static const char whole[] =
     "}\n"
     "pool blog { listen [::1]:9000; program /b; }\n";
 
+enum { SOCKET_MAX = 107 };
+
 static const char small[] = "pool a { listen 127.0.0.1:9; program /a; }";
 
 /* Load text as a main file; errors must be none. */
@@ -294,6 +296,41 @@ test_long_words_dump(void **state)
 	free(text);
 }
 
+/* Its notify sockets must fit 107 bytes, and one byte more is too much. */
+static void
+test_notify_path(void **state)
+{
+	static const char digits[] = "0123456789012345678901234567890123456789"
+				     "0123456789012345678901234567890123456789"
+				     "0123456789";
+	struct ol_world world = fake_world();
+	struct ol_conf *conf;
+	char text[256];
+	size_t folder = SOCKET_MAX - strlen("/notify/a.99.4294967295");
+	FILE *errors;
+	char *told;
+	size_t size;
+
+	(void)state;
+	snprintf(text, sizeof(text),
+	    "pid /%.*s/x.pid; pool a { listen 127.0.0.1:9; program /a; "
+	    "processes 100; }",
+	    (int)folder - 1, digits);
+	conf = load(&world, text, NULL);
+	assert_non_null(conf);
+	ol_conf_free(conf);
+	snprintf(text, sizeof(text),
+	    "pid /%.*s/x.pid; pool a { listen 127.0.0.1:9; program /a; "
+	    "processes 101; }",
+	    (int)folder - 1, digits);
+	errors = open_memstream(&told, &size);
+	assert_null(
+	    ol_conf_load_in(&world, "/dev/null/x", text, errors, false));
+	fclose(errors);
+	assert_non_null(strstr(told, "is 1 bytes too long"));
+	free(told);
+}
+
 #define POOL(text) \
 	"pool a { listen unix:/a; program /a x; env A 1; env B 2; " text "}"
 
@@ -473,6 +510,7 @@ main(void)
 		cmocka_unit_test(test_dump_text),
 		cmocka_unit_test(test_dump_masks_secrets),
 		cmocka_unit_test(test_long_words_dump),
+		cmocka_unit_test(test_notify_path),
 		cmocka_unit_test(test_same_process),
 		cmocka_unit_test(test_colour),
 		cmocka_unit_test(test_check_world),

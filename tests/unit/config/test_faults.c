@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 #include <cmocka.h>
 
@@ -209,6 +210,41 @@ test_too_many_words(void **state)
 }
 
 static void
+assert_quick(const char *unit, size_t n, const char *head, const char *tail)
+{
+	char *text, *got;
+	size_t size, i;
+	FILE *out = open_memstream(&text, &size);
+	clock_t start = clock();
+
+	for (i = 0; i < n; i++)
+		fputs(unit, out);
+	fputs(tail, out);
+	fclose(out);
+	assert_true(size < 1000000);
+	assert_true(asprintf(&got, "%s%s", head, text) != -1);
+	free(text);
+	text = report_large(got, 0, ' ', "");
+	assert_true(*text != '\0');
+	free(text);
+	free(got);
+	/* Seconds, where a quadratic step would take minutes. */
+	assert_true((clock() - start) / CLOCKS_PER_SEC < 20);
+}
+
+static void
+test_large_files_are_quick(void **state)
+{
+	(void)state;
+	assert_quick("env A 1;\n", 100000, "pool a {\n", "}");
+	assert_quick("x\n", 190000, "pool a\n", "{}");
+	assert_quick("x ", 30000, "pool a ", "{}");
+	assert_quick(
+	    "shutdown_dealy_shutdown_dealy_shutdown\n", 24000, "program ", ";");
+	assert_quick("pool a{listen [::1]:1;program /x;}\n", 28000, "", "");
+}
+
+static void
 test_nesting(void **state)
 {
 	char *got = report_large("a ", 60000, '{', "");
@@ -246,6 +282,7 @@ main(int argc, char **argv)
 		cmocka_unit_test(test_line_of_a_mebibyte),
 		cmocka_unit_test(test_file_too_large),
 		cmocka_unit_test(test_too_many_words),
+		cmocka_unit_test(test_large_files_are_quick),
 		cmocka_unit_test(test_nesting),
 		cmocka_unit_test(test_file_not_there),
 	};

@@ -138,6 +138,8 @@ test_lines_do_not_matter(void **state)
 	    "program|/x|listen|--verbose;};");
 	assert_reads(*state, "pool\nshop\n{\nenv\nA\nB\n;\n}\npid\n/x;",
 	    "pool|shop{env|A|B;};pid|/x;");
+	assert_reads(*state, "  pool a {\n    env A B;\npid x;\n} b;",
+	    "pool|a{env|A|B;pid|x;};b;");
 	/* Quoted, a name is never taken for a directive. */
 	assert_reads(*state, "pool a {\nprogram /x\n\"user\"\n;}",
 	    "pool|a{program|/x|user;};");
@@ -168,15 +170,15 @@ test_include(void **state)
 {
 	struct fixture *f = *state;
 
-	assert_int_equal(mkdir("a[b", 0700), 0);
-	assert_int_equal(mkdir("a[b/c", 0700), 0);
-	write_file("a[b/main", "a; include c/*.conf; include c/none-*;\n"
-			       "pool x { include c/2.conf; }");
-	write_file("a[b/c/2.conf", "two;");
-	write_file("a[b/c/1.conf", "one; include more;");
-	write_file("a[b/c/.hidden.conf", "hidden;");
-	write_file("a[b/c/more", "more;");
-	assert_tree(ol_reader_file(f->reading, "a[b/main"),
+	assert_int_equal(mkdir("a[b]", 0700), 0);
+	assert_int_equal(mkdir("a[b]/c", 0700), 0);
+	write_file("a[b]/main", "a; include c/*.conf; include c/none-*;\n"
+				"pool x { include c/2.conf; }");
+	write_file("a[b]/c/2.conf", "two;");
+	write_file("a[b]/c/1.conf", "one; include more;");
+	write_file("a[b]/c/.hidden.conf", "hidden;");
+	write_file("a[b]/c/more", "more;");
+	assert_tree(ol_reader_file(f->reading, "a[b]/main"),
 	    "a;one;more;two;pool|x{two;};");
 	assert_int_equal(ol_diagnostic_count(f->diagnostics), 0);
 }
