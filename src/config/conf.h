@@ -16,13 +16,16 @@
 #include "base/addr.h"
 #include "base/log.h"
 
+struct ol_directive;
+struct ol_reading;
+
 struct ol_conf_listen {
 	char *text; /* as written: "unix:/run/outlast/shop.sock" */
 	struct ol_addr addr;
-	mode_t mode;	/* unix only; default 0660 */
-	char *group;	/* unix only; NULL: unchanged */
-	gid_t gid;	/* of group; (gid_t)-1 without one */
-	int backlog;	/* default 1000 */
+	mode_t mode; /* unix only; default 0660 */
+	char *group; /* unix only; NULL: unchanged */
+	gid_t gid;   /* of group; (gid_t)-1 without one */
+	int backlog; /* default 1000 */
 };
 
 struct ol_conf_env {
@@ -40,7 +43,7 @@ struct ol_conf_pool {
 	char *user; /* NULL: the master's own (not started as root) */
 	uid_t uid;  /* of user; (uid_t)-1 without one */
 	gid_t gid;
-	char *directory; /* NULL: "/" */
+	char *directory; /* default "/" */
 	struct ol_conf_env *env;
 	size_t nenv;
 	int64_t shutdown_delay;
@@ -48,21 +51,25 @@ struct ol_conf_pool {
 	int64_t kill_grace;
 	int64_t startup_time_limit;
 	int64_t recycle_time; /* age at which a process is replaced; 0: off */
+	const struct ol_directive *block; /* as written; the reading's */
 };
 
 TAILQ_HEAD(ol_conf_pools, ol_conf_pool);
 
 struct ol_conf {
 	char *file; /* the main file, as given */
-	char *pid;  /* its folder also holds the notify sockets and crash reports */
+	/* Its folder also holds the notify sockets and crash reports. */
+	char *pid;
 	struct ol_log_sink *logs; /* paths owned by this struct */
 	size_t nlogs;
 	struct ol_conf_pools pools;
+	struct ol_reading *reading; /* the files, to place later errors */
 };
 
 /*
- * Read file, then the directives in extra (outlastd -g; NULL for none; they
- * win over the file). Writes every error and warning found to errors, in the
+ * Read file, then the directives in extra (outlastd -g; NULL for none). One in
+ * extra takes the place of all of that name at the file's top level; pools in
+ * extra are added. Writes every error and warning found to errors, in the
  * form of interface.md §2 (colour when told to), and returns NULL if there was
  * one error at least. NULL errors: nothing is written. The caller owns the
  * result.
@@ -84,6 +91,13 @@ int ol_conf_check_world(const struct ol_conf *, FILE *errors, bool colour);
  * directive a line, in the table's order, secrets masked.
  */
 void ol_conf_dump(const struct ol_conf *, FILE *out);
+
+/*
+ * Write the option table, one directive a line, tab-separated: name, context
+ * ("main", "pool" or "main,pool"), syntax, default ("-": none), flags
+ * ("required", "repeatable", "reloadable", joined by commas; "-": none), help.
+ */
+void ol_conf_print_table(FILE *out);
 
 /*
  * Whether a process started for one block may serve on under the other: they

@@ -1,0 +1,200 @@
+#include <sys/types.h>
+#include <sys/stat.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/must.h"
+#include "config/conf.h"
+#include "config/diagnostic.h"
+#include "config/reader.h"
+
+enum { GROUPS_MAX = 64 };
+
+#define QUOTE(word) ol_diagnostic_quote(word).text
+
+/* Who is going to use a path. uid (uid_t)-1: this process. */
+struct account {
+	uid_t uid;
+	gid_t groups[GROUPS_MAX];
+	int ngroups;
+};
+
+/* errno of why a may not use path itself with want (R_OK …), or 0. */
+static int
+check_mode(const struct account *a, const char *path, mode_t want)
+{
+	struct stat st;
+	mode_t have;
+	int i;
+
+	if (a->uid == (uid_t)-1)
+		return faccessat(AT_FDCWD, path, (int)want, AT_EACCESS) == 0
+			   ? 0
+			   : errno;
+	if (stat(path, &st) == -1)
+		return errno;
+	have = st.st_mode & 07;
+	for (i = 0; i < a->ngroups; i++)
+		if (st.st_gid == a->groups[i])
+			have = st.st_mode >> 3 & 07;
+	if (st.st_uid == a->uid)
+		have = st.st_mode >> 6 & 07;
+	if (a->uid == 0)
+		have =
+		    (st.st_mode & 0111) != 0 || S_ISDIR(st.st_mode) ? 07 : 06;
+	return (have & want) == want ? 0 : EACCES;
+}
+
+/* As check_mode(), every folder on the way included. path is absolute. */
+static int
+check_path(const struct account *a, const char *path, mode_t want)
+{
+	char *folder = ol_must(strdup(path)), *slash = folder;
+	int error = 0;
+
+	while (error == 0 && (slash = strchr(slash + 1, '/')) != NULL) {
+		*slash = '\0';
+		error = check_mode(a, folder, X_OK);
+		*slash = '/';
+	}
+	free(folder);
+	return error != 0 ? error : check_mode(a, path, want);
+}
+
+/* The value of a directive of a block (NULL: top level), else the block. */
+static struct ol_place
+place_of(const struct ol_conf *conf, const struct ol_directive *block,
+    const char *name)
+{
+	const struct ol_directive *d =
+	    block != NULL ? ol_reader_find(&block->children, name) : NULL;
+
+	if (d != NULL)
+		return d->words[1].place;
+	if (block != NULL)
+		return block->words[0].place;
+	return ol_reader_place(conf->reading, name, NULL);
+}
+
+static void
+check_program(const struct ol_conf *conf, const struct ol_conf_pool *pool,
+    const struct account *a, struct ol_diagnostics *diagnostics)
+{
+	struct ol_place place = place_of(conf, pool->block, "program");
+	const char *path = pool->program[0];
+	int error = check_path(a, path, X_OK);
+	struct stat st;
+
+	if (error == 0 && stat(path, &st) == 0 && !S_ISREG(st.st_mode)) {
+		ol_diagnostic_error(diagnostics, place,
+		    "\"%s\" is not a file: name the program itself",
+		    QUOTE(path));
+		return;
+	}
+	if (error == EACCES)
+		ol_diagnostic_error(diagnostics, place,
+		    "%s may not execute \"%s\": check the modes of the file "
+		    "and of the folders above it",
+		    pool->user != NULL ? pool->user : "this user", QUOTE(path));
+	else if (error != 0)
+		ol_diagnostic_error(diagnostics, place,
+		    "cannot execute \"%s\": %s", QUOTE(path), strerror(error));
+}
+
+static void
+check_directory(const struct ol_conf *conf, const struct ol_conf_pool *pool,
+    const struct account *a, struct ol_diagnostics *diagnostics)
+{
+	struct ol_place place = place_of(conf, pool->block, "directory");
+	int error = check_path(a, pool->directory, X_OK);
+	struct stat st;
+
+	if (error == 0 && stat(pool->directory, &st) == 0 &&
+	    !S_ISDIR(st.st_mode))
+		error = ENOTDIR;
+	if (error != 0)
+		ol_diagnostic_error(diagnostics, place,
+		    "%s cannot work in \"%s\": %s",
+		    pool->user != NULL ? pool->user : "this user",
+		    QUOTE(pool->directory), strerror(error));
+}
+
+/* The folder of path must take new files of this process. */
+static void
+check_folder(
+    struct ol_place place, const char *path, struct ol_diagnostics *diagnostics)
+{
+	const struct account self = { .uid = (uid_t)-1 };
+	char *folder = ol_must(strdup(path));
+	char *slash = strrchr(folder, '/');
+	int error;
+
+	slash[slash == folder ? 1 : 0] = '\0';
+	if ((error = check_path(&self, folder, W_OK | X_OK)) != 0)
+		ol_diagnostic_error(diagnostics, place,
+		    "the folder \"%s\" cannot be written to: %s", QUOTE(folder),
+		    strerror(error));
+	free(folder);
+}
+
+static void
+check_pool(const struct ol_conf *conf, const struct ol_conf_pool *pool,
+    struct ol_diagnostics *diagnostics)
+{
+	struct account a = { .uid = pool->uid, .ngroups = GROUPS_MAX };
+	const char *socket = ol_addr_path(&pool->listen.addr);
+
+	if (pool->user != NULL &&
+	    getgrouplist(pool->user, pool->gid, a.groups, &a.ngroups) == -1)
+		a.ngroups = GROUPS_MAX; /* the first ones will do */
+	check_program(conf, pool, &a, diagnostics);
+	check_directory(conf, pool, &a, diagnostics);
+	if (socket != NULL)
+		check_folder(
+		    place_of(conf, pool->block, "listen"), socket, diagnostics);
+}
+
+static void
+check_log(const struct ol_conf *conf, const char *path,
+    struct ol_diagnostics *diagnostics)
+{
+	struct ol_place place = ol_reader_place(conf->reading, "log", path);
+	struct stat st;
+
+	if (stat(path, &st) == -1) {
+		check_folder(place, path, diagnostics);
+		return;
+	}
+	if (S_ISDIR(st.st_mode))
+		ol_diagnostic_error(diagnostics, place,
+		    "\"%s\" is a folder: name a file", QUOTE(path));
+	else if (faccessat(AT_FDCWD, path, W_OK, AT_EACCESS) == -1)
+		ol_diagnostic_error(diagnostics, place,
+		    "\"%s\" cannot be written to: %s", QUOTE(path),
+		    strerror(errno));
+}
+
+int
+ol_conf_check_world(const struct ol_conf *conf, FILE *errors, bool colour)
+{
+	struct ol_diagnostics *diagnostics = ol_diagnostic_new();
+	const struct ol_conf_pool *pool;
+	size_t i;
+	int n;
+
+	check_folder(place_of(conf, NULL, "pid"), conf->pid, diagnostics);
+	for (i = 0; i < conf->nlogs; i++)
+		if (conf->logs[i].target == OL_LOG_FILE)
+			check_log(conf, conf->logs[i].path, diagnostics);
+	TAILQ_FOREACH (pool, &conf->pools, link)
+		check_pool(conf, pool, diagnostics);
+	if (errors != NULL)
+		ol_diagnostic_print(diagnostics, errors, colour);
+	n = (int)ol_diagnostic_count(diagnostics);
+	ol_diagnostic_free(diagnostics);
+	return n;
+}

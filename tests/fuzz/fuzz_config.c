@@ -1,0 +1,149 @@
+/*
+ * libFuzzer target: a configuration, and by the same bytes text for -g. Any
+ * input gives errors or a configuration whose dump loads again. No file but
+ * its own is opened: an include finds the same text, or nothing.
+ *
+ *     ./fuzz_config tests/fuzz/corpus/config
+ */
+#define _GNU_SOURCE /* memfd_create */
+#include <sys/types.h>
+#include <sys/mman.h>
+#include <errno.h>
+#include <glob.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "config/conf.h"
+#include "config/world.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* The text that open_file() gives; the one thing that changes per input. */
+static struct {
+	const char *text;
+	size_t size;
+	int opens; /* a file that includes itself twice is a bomb */
+} input;
+
+static int
+open_file(const char *path)
+{
+	int fd;
+
+	if (strchr(path, 'x') != NULL || input.opens++ > 15) {
+		errno = ENOENT;
+		return -1;
+	}
+	if ((fd = memfd_create("fuzz", MFD_CLOEXEC)) == -1)
+		abort();
+	if (write(fd, input.text, input.size) != (ssize_t)input.size ||
+	    lseek(fd, 0, SEEK_SET) == -1)
+		abort();
+	return fd;
+}
+
+/* One file for any pattern, made so that globfree() can free it. */
+static int
+expand(const char *pattern, glob_t *found)
+{
+	(void)pattern;
+	if (glob("/dev/null", 0, NULL, found) != 0)
+		abort();
+	return 0;
+}
+
+static const char *
+variable(const char *name)
+{
+	return name[0] == 'N' ? "a value; with {marks}" : NULL;
+}
+
+static int
+user(const char *name, uid_t *uid, gid_t *gid)
+{
+	*uid = *gid = 1001;
+	return name[0] == 'n' ? -1 : 0;
+}
+
+static int
+group(const char *name, gid_t *gid)
+{
+	*gid = 1001;
+	return name[0] == 'n' ? -1 : 0;
+}
+
+static void
+load(const struct ol_world *world, const char *file, const char *extra)
+{
+	char *errors, *one, *two, *again_errors;
+	struct ol_conf *conf, *again;
+	size_t size;
+	FILE *out;
+
+	input.opens = 0;
+	out = open_memstream(&errors, &size);
+	conf = ol_conf_load_in(world, file, extra, out, false);
+	fclose(out);
+	/* Errors and no configuration, or a configuration and no error. */
+	if ((conf == NULL) != (size > 0))
+		abort();
+	free(errors);
+	if (conf == NULL)
+		return;
+	out = open_memstream(&one, &size);
+	ol_conf_dump(conf, out);
+	fclose(out);
+	input.text = one;
+	input.size = size;
+	input.opens = 0;
+	out = open_memstream(&again_errors, &size);
+	again = ol_conf_load_in(world, file, NULL, out, false);
+	fclose(out);
+	if (again == NULL) {
+		fprintf(stderr, "%s\n%s", one, again_errors);
+		abort();
+	}
+	out = open_memstream(&two, &size);
+	ol_conf_dump(again, out);
+	fclose(out);
+	if (strcmp(one, two) != 0) {
+		fprintf(stderr, "%s\n%s", one, two);
+		abort();
+	}
+	ol_conf_free(conf);
+	ol_conf_free(again);
+	free(again_errors);
+	free(one);
+	free(two);
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static const char small[] = "pool z{listen 127.0.0.1:9;program /z;}";
+	const struct ol_world world = {
+		.euid = size % 2 != 0 ? 0 : 1000,
+		.open_file = open_file,
+		.expand = expand,
+		.variable = variable,
+		.user = user,
+		.group = group,
+	};
+	char *text;
+
+	input.text = (const char *)data;
+	input.size = size;
+	load(&world, "a/main", NULL);
+	if ((text = malloc(size + 1)) == NULL)
+		abort();
+	memcpy(text, data, size);
+	text[size] = '\0';
+	input.text = small;
+	input.size = strlen(small);
+	load(&world, "main", text);
+	free(text);
+	return 0;
+}
