@@ -14,6 +14,7 @@ struct ol_listener {
 	LIST_ENTRY(ol_listener) link;
 	int fd;
 	int refs;
+	int backlog;
 	struct ol_addr addr;
 	struct ol_log log;
 	bool ours; /* the path is; dev and ino say which file */
@@ -107,6 +108,7 @@ open_listener(const struct ol_conf_listen *conf, pid_t predecessor)
 	struct stat st;
 
 	l->refs = 1;
+	l->backlog = conf->backlog;
 	l->addr = conf->addr;
 	ol_log_about(&l->log, "listen %s", conf->text);
 	path = ol_addr_path(&l->addr);
@@ -166,7 +168,10 @@ ol_listener_apply(struct ol_listener *l, const struct ol_conf_listen *conf)
 	if (path != NULL && lchown(path, (uid_t)-1, conf->gid) == -1)
 		ol_log_error(&l->log, "cannot give it to group %s: %s",
 		    conf->group, strerror(errno));
-	/* A second listen() only sets the backlog. */
+	if (conf->backlog == l->backlog)
+		return;
+	/* A second listen() sets only that. */
+	l->backlog = conf->backlog;
 	if (listen(l->fd, conf->backlog) == -1)
 		ol_log_error(&l->log, "cannot set backlog %d: %s",
 		    conf->backlog, strerror(errno));

@@ -288,8 +288,9 @@ finish(struct ol_master *m, int64_t now)
 {
 	struct ol_pool_count sum = count_all(m);
 	int64_t limit;
+	int orphans = 0;
 
-	if (sum.processes == 0 && ol_orphan_kill() == 0) {
+	if (sum.processes == 0 && (orphans = ol_orphan_kill()) == 0) {
 		if (sum.killed > 0)
 			ol_log_warn(NULL,
 			    "stopped after %.1f s; %u processes were killed, "
@@ -303,9 +304,10 @@ finish(struct ol_master *m, int64_t now)
 		return OL_NEVER;
 	}
 	limit = m->give_up;
-	if (limit == 0 && sum.processes == 0)
+	if (limit == 0 && sum.processes == 0) {
+		ol_log_info(NULL, "killed %d orphans", orphans);
 		limit = m->give_up = now + reap_time;
-	else if (limit == 0)
+	} else if (limit == 0)
 		limit = ol_clock_after(last_deadline(m), reap_time);
 	if (now >= limit) {
 		ol_log_error(NULL,

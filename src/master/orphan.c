@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "base/log.h"
 #include "master/orphan.h"
 
 int
@@ -19,8 +18,7 @@ ol_orphan_kill(void)
 		return 0;
 	while (fscanf(f, "%d", &pid) == 1) {
 		n++;
-		if (kill(pid, SIGKILL) == 0)
-			ol_log_warn(NULL, "killed the orphan %d", pid);
+		kill(pid, SIGKILL);
 	}
 	fclose(f);
 	return n;
