@@ -15,6 +15,9 @@
 #include "master/child.h"
 #include "master/crash.h"
 
+/* Writable, as main() gets its words. */
+#define STR(s) ((char[]){ s })
+
 static const char *
 get(char **env, const char *name)
 {
@@ -33,12 +36,11 @@ static void
 test_environment(void **state)
 {
 	static const char *const extra[] = { "NOTIFY_SOCKET=/n", "OUTLAST=1" };
-	struct ol_conf_env lines[] = { { (char *)"LANG", (char *)"de_AT" },
-		{ (char *)"EMPTY", (char *)"" },
-		{ (char *)"EQUALS", (char *)"a=b" },
-		{ (char *)"NOTIFY_SOCKET", (char *)"/evil" } };
+	struct ol_conf_env lines[] = { { STR("LANG"), STR("de_AT") },
+		{ STR("EMPTY"), STR("") }, { STR("EQUALS"), STR("a=b") },
+		{ STR("NOTIFY_SOCKET"), STR("/evil") } };
 	struct ol_conf_pool conf = {
-		.directory = (char *)"/srv", .env = lines, .nenv = 4
+		.directory = STR("/srv"), .env = lines, .nenv = 4
 	};
 	char **env;
 
@@ -98,7 +100,7 @@ test_what_a_program_finds(void **state)
 	    "[ \"$PWD\" = /usr ] || exit 8\n"
 	    "echo report >&3\n"
 	    "kill -SEGV $$\n";
-	char *const argv[] = { (char *)"/bin/sh", (char *)"-c",
+	char *const argv[] = { STR("/bin/sh"), STR("-c"),
 		(char *)(uintptr_t)script, NULL };
 	sigset_t all, before;
 	char *report;
@@ -121,9 +123,9 @@ test_what_a_program_finds(void **state)
 static void
 test_what_cannot_be_started(void **state)
 {
-	char *const missing[] = { (char *)"/nowhere/at/all", NULL };
-	char *const folder[] = { (char *)"/usr", NULL };
-	char *const fine[] = { (char *)"/bin/true", NULL };
+	char *const missing[] = { STR("/nowhere/at/all"), NULL };
+	char *const folder[] = { STR("/usr"), NULL };
+	char *const fine[] = { STR("/bin/true"), NULL };
 	char *report;
 
 	(void)state;

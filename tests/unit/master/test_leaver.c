@@ -187,12 +187,16 @@ test_extension(void **state)
 	assert_int_equal(l.state, OL_LEAVER_RETIRING);
 	assert_int_equal(
 	    ol_leaver_tick(&l, t0 + OL_SEC(115)), t0 + OL_SEC(165));
+	/* The next one is told, and not logged again. */
+	ol_leaver_tick(&l, t0 + OL_SEC(165));
+	assert_acts(&r, "tell 7 0; ");
+	assert_null(strstr(strstr(r.said, "last call") + 1, "last call"));
 	/* Never beyond shutdown_delay_max; the log says so once. */
-	ol_leaver_extend(&l, OL_SEC(1000000), t0 + OL_SEC(120));
+	ol_leaver_extend(&l, OL_SEC(1000000), t0 + OL_SEC(166));
 	assert_int_equal(l.deadline, t0 + OL_SEC(300));
 	assert_non_null(strstr(r.said, "shutdown_delay_max"));
 	r.said[0] = '\0';
-	ol_leaver_extend(&l, INT64_MAX, t0 + OL_SEC(121));
+	ol_leaver_extend(&l, INT64_MAX, t0 + OL_SEC(167));
 	ol_leaver_extend(&l, INT64_MAX, t0 + OL_SEC(299));
 	assert_int_equal(l.deadline, t0 + OL_SEC(300));
 	assert_string_equal(r.said, "");
