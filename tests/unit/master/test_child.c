@@ -86,7 +86,10 @@ run(char *const *argv, const char *folder, char **report)
 static void
 test_what_a_program_finds(void **state)
 {
-	/* Each line that is not as promised ends with its number. */
+	/*
+	 * Each line that is not as promised ends with its number. Signals 32
+	 * and 33 are the C library's own, which changes them for nobody.
+	 */
 	static const char script[] =
 	    "[ \"$(readlink /proc/$$/fd/0)\" = /dev/zero ] || exit 1\n"
 	    "[ \"$(readlink /proc/$$/fd/1)\" = \"$(readlink /proc/$$/fd/2)\" ]"
@@ -96,7 +99,8 @@ test_what_a_program_finds(void **state)
 	    "set -- $(cat /proc/$$/stat); [ $5 = $$ ] || exit 4\n"
 	    "grep -q '^NoNewPrivs:.1' /proc/$$/status || exit 5\n"
 	    "grep -q '^SigBlk:.0000000000000000' /proc/$$/status || exit 6\n"
-	    "grep -q '^SigIgn:.0000000000000000' /proc/$$/status || exit 7\n"
+	    "grep -q '^SigIgn:.0000000[01][08]0000000$' /proc/$$/status || "
+	    "exit 7\n"
 	    "[ \"$PWD\" = /usr ] || exit 8\n"
 	    "echo report >&3\n"
 	    "kill -SEGV $$\n";
