@@ -51,8 +51,16 @@ static int
 lock(int fd, const char *path)
 {
 	struct stat ours, there;
+	int tries;
 
-	if (flock(fd, LOCK_EX | LOCK_NB) == -1 || fstat(fd, &ours) == -1)
+	/* ol_pidfile_holder() may hold it for a moment: it is nobody's rival.
+	 */
+	for (tries = 0; flock(fd, LOCK_EX | LOCK_NB) == -1; tries++) {
+		if (errno != EWOULDBLOCK || tries == 3)
+			return -1;
+		usleep(20000);
+	}
+	if (fstat(fd, &ours) == -1)
 		return -1;
 	if (stat(path, &there) == -1)
 		return errno == ENOENT ? 0 : -1;
