@@ -141,6 +141,7 @@ test_keep(void **state)
 	assert_int_equal(symlink(other, path), 0);
 	free(path);
 	path = ol_crash_keep(NULL, folder, "shop-0-1.txt", "a", 1);
+	assert_non_null(path);
 	assert_int_equal(stat(other, &st), -1);
 	free(path);
 	/* One long line is cut nowhere. */
