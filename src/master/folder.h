@@ -1,0 +1,20 @@
+/* The folders beside the pid file: notify sockets, crash reports. */
+#ifndef OL_MASTER_FOLDER_H
+#define OL_MASTER_FOLDER_H
+
+#include <sys/types.h>
+
+/*
+ * Make the folder name beside file, with that mode; one that exists must be
+ * ours, and gets the mode. Its path, malloc'ed, or NULL, logged.
+ */
+char *ol_folder_make(const char *file, const char *name, mode_t mode);
+
+/*
+ * The highest generation in the names of the files there ("shop.0.12",
+ * "shop-0-12.txt"), so that none is given out twice; 0 without any. The
+ * sockets among the files are removed: their owner is gone.
+ */
+unsigned ol_folder_sweep(const char *folder);
+
+#endif

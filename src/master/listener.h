@@ -1,0 +1,38 @@
+/*
+ * A listening socket, held by the master for as long as anybody needs it: the
+ * pool whose address it is, and each process that accepts on it. Closed, and
+ * its path removed if it is still ours, when the last of them lets go.
+ */
+#ifndef OL_MASTER_LISTENER_H
+#define OL_MASTER_LISTENER_H
+
+#include <sys/types.h>
+#include <bsd/sys/queue.h>
+
+#include "config/conf.h"
+
+struct ol_listener;
+
+/* All that are open; must outlive them. Same address, same socket. */
+LIST_HEAD(ol_listeners, ol_listener);
+
+/*
+ * The listener of all at conf's address, opened if need be (one that is open
+ * is left as it is: see ol_listener_apply), with a reference for the caller.
+ * conf is not kept. predecessor is the pid of the master that held our pid
+ * file and is gone (0: none): a path where only its children answer is taken
+ * over. NULL: logged.
+ */
+struct ol_listener *ol_listener_get(struct ol_listeners *all,
+    const struct ol_conf_listen *conf, pid_t predecessor);
+
+/* Change mode, group and backlog to those of conf; a failure is logged. */
+void ol_listener_apply(struct ol_listener *, const struct ol_conf_listen *);
+
+struct ol_listener *ol_listener_ref(struct ol_listener *);
+void ol_listener_unref(struct ol_listener *);
+
+/* Borrowed. */
+int ol_listener_fd(const struct ol_listener *);
+
+#endif

@@ -1,0 +1,654 @@
+#include <sys/prctl.h>
+#include <sys/random.h>
+#include <sys/wait.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/must.h"
+#include "loop/loop.h"
+#include "master/folder.h"
+#include "master/master.h"
+#include "master/orphan.h"
+#include "master/pidfile.h"
+#include "master/pool.h"
+#include "master/upward.h"
+
+/* How long after the deadline, or SIGKILL at a second stop, we stay at most. */
+static const int64_t reap_time = OL_MSEC(450);
+
+enum { SIGNALS = 7 };
+
+struct ol_master {
+	struct ol_conf *conf;
+	const char *extra;
+	struct ol_house house;
+	struct ol_pidfile *pidfile;
+	pid_t predecessor;
+	struct ol_listeners listeners;
+	struct ol_pool_hooks hooks;
+	struct ol_pool **pools; /* in order of appearance */
+	int npools;
+	unsigned generation; /* the highest that an earlier master used */
+	struct ol_upward upward;
+	struct ol_timer *timer;
+	struct ol_signal *signals[SIGNALS];
+	int stderr_fd;	  /* the one that we were started with */
+	bool no_limit;	  /* the stop is that of QUIT */
+	int64_t stopping; /* when the stop began; 0: it did not */
+	int64_t give_up;  /* a second stop: when to end without the rest */
+	int code;
+};
+
+static void tick(struct ol_master *);
+
+/* --- The log. --- */
+
+/*
+ * Where programs' standard error goes: to ours, or, when the log goes to
+ * files only, to the first of them.
+ */
+static void
+point_stderr(struct ol_master *m)
+{
+	const char *path = NULL;
+	bool keep = false;
+	size_t i;
+	int fd;
+
+	for (i = 0; i < m->conf->nlogs; i++) {
+		const struct ol_log_sink *sink = &m->conf->logs[i];
+
+		if (sink->target == OL_LOG_STDERR)
+			keep = true;
+		else if (sink->target == OL_LOG_FILE && path == NULL)
+			path = sink->path;
+	}
+	if (keep || path == NULL) {
+		dup2(m->stderr_fd, STDERR_FILENO);
+		return;
+	}
+	fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640);
+	if (fd == -1) {
+		ol_log_error(NULL, "cannot open %s: %s", path, strerror(errno));
+		return;
+	}
+	dup2(fd, STDERR_FILENO);
+	close(fd);
+}
+
+static int
+open_log(const struct ol_conf *conf)
+{
+	size_t failed = 0;
+
+	if (ol_log_open(conf->logs, conf->nlogs, &failed) == 0)
+		return 0;
+	ol_log_error(NULL, "cannot open the log %s: %s",
+	    failed < conf->nlogs && conf->logs[failed].path != NULL
+		? conf->logs[failed].path
+		: "",
+	    strerror(errno));
+	return -1;
+}
+
+/* --- Pools. --- */
+
+static void
+on_change(void *arg)
+{
+	tick(arg);
+}
+
+static void
+on_deadline(void *arg, int64_t deadline)
+{
+	struct ol_master *m = arg;
+
+	if (m->stopping != 0)
+		ol_upward_extend(&m->upward, deadline, ol_clock_now());
+}
+
+static struct ol_pool *
+find_pool(const struct ol_master *m, const char *name)
+{
+	int i;
+
+	for (i = 0; i < m->npools; i++)
+		if (strcmp(ol_pool_name(m->pools[i]), name) == 0)
+			return m->pools[i];
+	return NULL;
+}
+
+static struct ol_pool *
+add_pool(struct ol_master *m, const char *name)
+{
+	m->pools = ol_must(
+	    reallocarray(m->pools, (size_t)m->npools + 1, sizeof(*m->pools)));
+	m->pools[m->npools] =
+	    ol_pool_new(&m->house, &m->hooks, name, m->generation);
+	return m->pools[m->npools++];
+}
+
+static const struct ol_conf_pool *
+find_conf(const struct ol_conf *conf, const char *name)
+{
+	const struct ol_conf_pool *pool;
+
+	TAILQ_FOREACH (pool, &conf->pools, link)
+		if (strcmp(pool->name, name) == 0)
+			return pool;
+	return NULL;
+}
+
+static void
+free_listeners(struct ol_listener **listeners, size_t n)
+{
+	while (n > 0)
+		ol_listener_unref(listeners[--n]);
+	free(listeners);
+}
+
+/* One listener per pool of conf, in order; all or none. */
+static struct ol_listener **
+get_listeners(struct ol_master *m, const struct ol_conf *conf, size_t *n)
+{
+	const struct ol_conf_pool *pool;
+	struct ol_listener **listeners;
+	size_t all = 0, failed = 0;
+
+	TAILQ_FOREACH (pool, &conf->pools, link)
+		all++;
+	listeners = ol_must(calloc(all + 1, sizeof(*listeners)));
+	*n = 0;
+	TAILQ_FOREACH (pool, &conf->pools, link) {
+		/* Go on after a failure: all of them are told in one run. */
+		listeners[*n] = ol_listener_get(
+		    &m->listeners, &pool->listen, m->predecessor);
+		if (listeners[*n] != NULL)
+			(*n)++;
+		else
+			failed++;
+	}
+	if (failed == 0)
+		return listeners;
+	free_listeners(listeners, *n);
+	return NULL;
+}
+
+/*
+ * Run as conf says, whose listeners are open. The pools still point into the
+ * old configuration: free it after this only.
+ */
+static void
+apply(struct ol_master *m, const struct ol_conf *conf,
+    struct ol_listener **listeners, int64_t now)
+{
+	const struct ol_conf_pool *block;
+	struct ol_pool *pool;
+	size_t n = 0;
+	int i;
+
+	for (i = 0; i < m->npools; i++)
+		if (find_conf(conf, ol_pool_name(m->pools[i])) == NULL)
+			ol_pool_stop(m->pools[i], false, now);
+	TAILQ_FOREACH (block, &conf->pools, link) {
+		if ((pool = find_pool(m, block->name)) == NULL)
+			pool = add_pool(m, block->name);
+		ol_listener_apply(listeners[n], &block->listen);
+		ol_pool_apply(pool, block, listeners[n++], now);
+	}
+}
+
+static void
+drop_ended_pools(struct ol_master *m)
+{
+	int i, n = 0;
+
+	for (i = 0; i < m->npools; i++) {
+		struct ol_pool *pool = m->pools[i];
+
+		if (m->stopping == 0 &&
+		    find_conf(m->conf, ol_pool_name(pool)) == NULL &&
+		    ol_pool_count(pool).processes == 0) {
+			ol_log_notice(
+			    NULL, "pool %s is gone", ol_pool_name(pool));
+			ol_pool_free(pool);
+		} else
+			m->pools[n++] = pool;
+	}
+	m->npools = n;
+}
+
+/* --- The one timer, and the end. --- */
+
+static struct ol_pool_count
+count_all(const struct ol_master *m)
+{
+	struct ol_pool_count sum = { 0 }, one;
+	int i;
+
+	for (i = 0; i < m->npools; i++) {
+		one = ol_pool_count(m->pools[i]);
+		sum.wanted += one.wanted;
+		sum.ready += one.ready;
+		sum.processes += one.processes;
+		sum.killed += one.killed;
+		sum.lost += one.lost;
+	}
+	return sum;
+}
+
+static int64_t
+last_deadline(const struct ol_master *m)
+{
+	int64_t when, last = 0;
+	int i;
+
+	for (i = 0; i < m->npools; i++) {
+		when = ol_pool_deadline(m->pools[i]);
+		if (when > last)
+			last = when;
+	}
+	return last;
+}
+
+static void
+tell_upward(struct ol_master *m)
+{
+	struct ol_pool_count sum = count_all(m);
+	int i;
+
+	if (m->stopping != 0) {
+		ol_upward_status(
+		    &m->upward, "stopping, %d processes left", sum.processes);
+		return;
+	}
+	ol_upward_status(
+	    &m->upward, "%d of %d processes ready", sum.ready, sum.wanted);
+	for (i = 0; i < m->npools; i++)
+		if (!ol_pool_was_ready(m->pools[i]))
+			return;
+	if (!m->upward.ready)
+		ol_log_notice(NULL, "ready, %d pools", m->npools);
+	ol_upward_ready(&m->upward);
+}
+
+/*
+ * The stop's part of a tick: leave the loop when nothing is left, or when a
+ * process does not even die. Returns when to look again.
+ */
+static int64_t
+finish(struct ol_master *m, int64_t now)
+{
+	struct ol_pool_count sum = count_all(m);
+	int64_t limit;
+	int orphans = 0;
+
+	if (sum.processes == 0 && (orphans = ol_orphan_kill()) == 0) {
+		if (sum.killed > 0)
+			ol_log_warn(NULL,
+			    "stopped after %.1f s; %u processes were killed, "
+			    "%lld work items lost",
+			    (double)(now - m->stopping) / 1e9, sum.killed,
+			    sum.lost);
+		else
+			ol_log_notice(NULL, "stopped after %.1f s",
+			    (double)(now - m->stopping) / 1e9);
+		ol_loop_stop(m->house.loop);
+		return OL_NEVER;
+	}
+	limit = m->give_up;
+	if (limit == 0 && sum.processes == 0) {
+		ol_log_info(NULL, "killed %d orphans", orphans);
+		limit = m->give_up = now + reap_time;
+	} else if (limit == 0)
+		limit = ol_clock_after(last_deadline(m), reap_time);
+	if (now >= limit) {
+		ol_log_error(NULL,
+		    "processes do not die of SIGKILL; leaving them behind");
+		m->code = 1;
+		ol_loop_stop(m->house.loop);
+		return OL_NEVER;
+	}
+	return limit;
+}
+
+static void
+tick(struct ol_master *m)
+{
+	int64_t now = ol_clock_now(), when, next = OL_NEVER;
+	int i;
+
+	for (i = 0; i < m->npools; i++) {
+		when = ol_pool_tick(m->pools[i], now);
+		if (when < next)
+			next = when;
+	}
+	drop_ended_pools(m);
+	tell_upward(m);
+	if (m->stopping != 0 && (when = finish(m, now)) < next)
+		next = when;
+	ol_timer_at(m->timer, next);
+}
+
+static void
+on_timer(void *arg)
+{
+	tick(arg);
+}
+
+/* --- Signals. --- */
+
+static void
+stop(struct ol_master *m, const char *name, bool no_limit)
+{
+	int64_t now = ol_clock_now();
+	int i;
+
+	if (m->stopping != 0 && no_limit) {
+		ol_log_notice(NULL, "%s: a stop is under way", name);
+		return;
+	}
+	if (m->stopping != 0 && !m->no_limit) {
+		ol_log_warn(NULL, "%s again: stopping now", name);
+		m->give_up = now + reap_time;
+		for (i = 0; i < m->npools; i++)
+			ol_pool_stop_now(m->pools[i], now);
+	} else {
+		ol_log_notice(NULL, "%s: stopping%s", name,
+		    no_limit ? ", without a limit" : "");
+		m->no_limit = no_limit;
+		if (m->stopping == 0)
+			ol_upward_stopping(&m->upward);
+		m->stopping = now;
+		for (i = 0; i < m->npools; i++)
+			ol_pool_stop(m->pools[i], no_limit, now);
+		ol_upward_extend(&m->upward, last_deadline(m), now);
+	}
+	tick(m);
+}
+
+static void
+on_term(void *arg)
+{
+	stop(arg, "SIGTERM", false);
+}
+
+static void
+on_int(void *arg)
+{
+	stop(arg, "SIGINT", false);
+}
+
+static void
+on_quit(void *arg)
+{
+	stop(arg, "SIGQUIT", true);
+}
+
+static struct ol_conf *
+load_conf(const struct ol_master *m)
+{
+	char *text = NULL, *line, *rest;
+	struct ol_conf *conf;
+	size_t size;
+	FILE *errors = ol_must(open_memstream(&text, &size));
+
+	conf = ol_conf_load(m->conf->file, m->extra, errors, false);
+	fclose(errors);
+	for (rest = text; (line = strsep(&rest, "\n")) != NULL;)
+		if (*line != '\0')
+			ol_log_write(NULL,
+			    conf == NULL ? OL_LOG_ERROR : OL_LOG_WARN, "%s",
+			    line);
+	free(text);
+	return conf;
+}
+
+/* 0, or -1 and all is as before. */
+static int
+reload(struct ol_master *m, int64_t now)
+{
+	struct ol_listener **listeners;
+	struct ol_conf *conf, *old = m->conf;
+	size_t n;
+
+	if ((conf = load_conf(m)) == NULL)
+		goto err0;
+	if ((listeners = get_listeners(m, conf, &n)) == NULL)
+		goto err1;
+	if (open_log(conf) == -1)
+		goto err2;
+	if (strcmp(conf->pid, old->pid) != 0)
+		ol_log_warn(NULL, "a change of \"pid\" needs a restart");
+	m->conf = conf;
+	point_stderr(m);
+	apply(m, conf, listeners, now);
+	free_listeners(listeners, n);
+	ol_conf_free(old);
+	return 0;
+err2:
+	free_listeners(listeners, n);
+err1:
+	ol_conf_free(conf);
+err0:
+	return -1;
+}
+
+static void
+on_hup(void *arg)
+{
+	struct ol_master *m = arg;
+	int64_t now = ol_clock_now();
+
+	if (m->stopping != 0) {
+		ol_log_notice(NULL, "SIGHUP: not reloading during a stop");
+		return;
+	}
+	ol_upward_reloading(&m->upward, now);
+	ol_log_notice(NULL, "SIGHUP: reloading %s", m->conf->file);
+	if (reload(m, now) == -1)
+		ol_log_error(
+		    NULL, "not reloaded: the old configuration stays in force");
+	else
+		ol_log_notice(NULL, "reloaded");
+	tick(m);
+	ol_upward_reloaded(&m->upward);
+}
+
+static void
+on_usr1(void *arg)
+{
+	struct ol_master *m = arg;
+
+	if (ol_log_reopen() == -1)
+		ol_log_error(NULL, "SIGUSR1: cannot reopen all logs: %s",
+		    strerror(errno));
+	else
+		ol_log_notice(NULL, "SIGUSR1: logs reopened");
+	point_stderr(m);
+}
+
+static void
+on_usr2(void *arg)
+{
+	(void)arg;
+	ol_log_error(NULL, "SIGUSR2: this version cannot upgrade in place");
+}
+
+static void
+on_chld(void *arg)
+{
+	struct ol_master *m = arg;
+	siginfo_t info;
+	int i, status;
+
+	for (;;) {
+		info.si_pid = 0;
+		if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) ==
+			-1 ||
+		    info.si_pid == 0)
+			break;
+		for (i = 0; i < m->npools; i++)
+			if (ol_pool_has(m->pools[i], info.si_pid))
+				break;
+		/*
+		 * Until it is reaped, its number is that of its group and of
+		 * nobody else. Who is left there does not outlive it.
+		 */
+		if (i < m->npools)
+			kill(-info.si_pid, SIGKILL);
+		if (waitpid(info.si_pid, &status, WNOHANG) != info.si_pid)
+			break;
+		if (i < m->npools)
+			ol_pool_reaped(
+			    m->pools[i], info.si_pid, status, ol_clock_now());
+	}
+	tick(m);
+}
+
+/* --- Start and end. --- */
+
+struct ol_master *
+ol_master_new(struct ol_conf *conf, const char *extra)
+{
+	static const char hex[] = "0123456789abcdef";
+	struct ol_master *m = ol_must(calloc(1, sizeof(*m)));
+	unsigned char random[16];
+	size_t i;
+
+	m->conf = conf;
+	m->extra = extra;
+	m->upward.fd = m->stderr_fd = -1;
+	m->hooks.on_change = on_change;
+	m->hooks.on_deadline = on_deadline;
+	m->hooks.arg = m;
+	LIST_INIT(&m->listeners);
+	if (getentropy(random, sizeof(random)) == -1) {
+		ol_log_error(NULL, "no random numbers: %s", strerror(errno));
+		goto err;
+	}
+	for (i = 0; i < sizeof(random); i++) {
+		m->house.instance[2 * i] = hex[random[i] >> 4];
+		m->house.instance[2 * i + 1] = hex[random[i] & 15];
+	}
+	m->stderr_fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
+	if (m->stderr_fd == -1) {
+		ol_log_error(NULL, "no standard error: %s", strerror(errno));
+		goto err;
+	}
+	return m;
+err:
+	ol_master_free(m);
+	return NULL;
+}
+
+static int
+watch_signals(struct ol_master *m)
+{
+	static const struct {
+		int signo;
+		ol_loop_fn *fn;
+	} wanted[SIGNALS] = { { SIGTERM, on_term }, { SIGINT, on_int },
+		{ SIGQUIT, on_quit }, { SIGHUP, on_hup }, { SIGUSR1, on_usr1 },
+		{ SIGUSR2, on_usr2 }, { SIGCHLD, on_chld } };
+	int i;
+
+	signal(SIGPIPE, SIG_IGN);
+	m->house.loop = ol_loop_new();
+	if (m->house.loop == NULL ||
+	    (m->timer = ol_timer_new(m->house.loop, on_timer, m)) == NULL)
+		goto err;
+	for (i = 0; i < SIGNALS; i++) {
+		m->signals[i] = ol_signal_new(
+		    m->house.loop, wanted[i].signo, wanted[i].fn, m);
+		if (m->signals[i] == NULL)
+			goto err;
+	}
+	return 0;
+err:
+	ol_log_error(NULL, "cannot make the event loop: %s", strerror(errno));
+	return -1;
+}
+
+static int
+set_up(struct ol_master *m)
+{
+	unsigned crashed;
+
+	if (open_log(m->conf) == -1)
+		return -1;
+	point_stderr(m);
+	m->pidfile = ol_pidfile_open(m->conf->pid, &m->predecessor);
+	if (m->pidfile == NULL)
+		return -1;
+	m->house.notify_folder = ol_folder_make(m->conf->pid, "notify", 0711);
+	m->house.crash_folder = ol_folder_make(m->conf->pid, "crashes", 0700);
+	if (m->house.notify_folder == NULL || m->house.crash_folder == NULL)
+		return -1;
+	m->generation = ol_folder_sweep(m->house.notify_folder);
+	crashed = ol_folder_sweep(m->house.crash_folder);
+	if (crashed > m->generation)
+		m->generation = crashed;
+	/* Orphans of the pools come to us, not to init. */
+	if (prctl(PR_SET_CHILD_SUBREAPER, 1) == -1)
+		ol_log_warn(
+		    NULL, "cannot become subreaper: %s", strerror(errno));
+	ol_upward_init(&m->upward);
+	return watch_signals(m);
+}
+
+int
+ol_master_run(struct ol_master *m)
+{
+	struct ol_listener **listeners;
+	size_t n;
+
+	if (set_up(m) == -1 ||
+	    (listeners = get_listeners(m, m->conf, &n)) == NULL)
+		return 1;
+	/* Whoever finds our pid there finds our sockets too. */
+	if (ol_pidfile_write(m->pidfile) == -1) {
+		free_listeners(listeners, n);
+		return 1;
+	}
+	/* Only a start may find what a dead master left. */
+	m->predecessor = 0;
+	ol_log_notice(NULL, "outlastd %s started, pid %d", PACKAGE_VERSION,
+	    (int)getpid());
+	apply(m, m->conf, listeners, ol_clock_now());
+	free_listeners(listeners, n);
+	tick(m);
+	ol_loop_run(m->house.loop);
+	return m->code;
+}
+
+void
+ol_master_free(struct ol_master *m)
+{
+	int i;
+
+	if (m == NULL)
+		return;
+	for (i = 0; i < m->npools; i++)
+		ol_pool_free(m->pools[i]);
+	free(m->pools);
+	for (i = 0; i < SIGNALS; i++)
+		ol_signal_free(m->signals[i]);
+	ol_timer_free(m->timer);
+	ol_loop_free(m->house.loop);
+	ol_upward_fini(&m->upward);
+	free(m->house.notify_folder);
+	free(m->house.crash_folder);
+	ol_pidfile_close(m->pidfile);
+	if (m->stderr_fd != -1)
+		close(m->stderr_fd);
+	ol_conf_free(m->conf);
+	free(m);
+}

@@ -1,0 +1,27 @@
+/*
+ * The master: holds the sockets, starts and ends the pools' processes, obeys
+ * signals. It parses nothing that a peer sends beyond one bounded datagram.
+ */
+#ifndef OL_MASTER_MASTER_H
+#define OL_MASTER_MASTER_H
+
+#include "config/conf.h"
+
+struct ol_master;
+
+/*
+ * A master for conf, which it takes. extra is outlastd -g, for reloads; NULL
+ * or borrowed. NULL: logged.
+ */
+struct ol_master *ol_master_new(struct ol_conf *conf, const char *extra);
+
+/*
+ * Lock the pid file, open the listeners, start the pools, and serve until told
+ * to stop. Returns the exit code: 0, also when processes had to be killed; 1
+ * when it could not start, or could not end a process.
+ */
+int ol_master_run(struct ol_master *);
+
+void ol_master_free(struct ol_master *);
+
+#endif

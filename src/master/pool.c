@@ -1,0 +1,339 @@
+#include <stdlib.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/must.h"
+#include "master/pool.h"
+
+/* One slot and the processes that its table speaks of. */
+struct place {
+	struct ol_slot slot;
+	struct ol_pool *pool;
+	struct ol_processes processes;
+	struct ol_log log; /* "pool shop[0]" */
+	int index;
+};
+
+struct ol_pool {
+	const struct ol_house *house;
+	const struct ol_pool_hooks *hooks;
+	char *name;
+	const struct ol_conf_pool *conf; /* NULL: stopped */
+	struct ol_listener *listener;	 /* NULL: stopped */
+	struct place **places;
+	int nplaces; /* as many as there ever were */
+	unsigned generation;
+	bool was_ready;
+	unsigned killed;
+	long long lost;
+};
+
+static struct ol_process *
+find(const struct place *place, unsigned generation)
+{
+	struct ol_process *p;
+
+	LIST_FOREACH (p, &place->processes, link)
+		if (p->generation == generation)
+			return p;
+	return NULL;
+}
+
+/* --- The slot's hands. --- */
+
+static void
+on_notify(struct ol_process *p, const struct ol_notify *n, void *arg)
+{
+	struct place *place = arg;
+	struct ol_pool *pool = place->pool;
+	int64_t now = ol_clock_now(), deadline;
+
+	if (n->ready && !ol_slot_leaves(&place->slot, p->generation)) {
+		ol_slot_ready(&place->slot, p->generation, now);
+		pool->was_ready = true;
+	}
+	if (n->stopping)
+		ol_slot_stopping(&place->slot, p->generation, now);
+	if (n->extend_usec > 0 && ol_slot_leaves(&place->slot, p->generation)) {
+		ol_slot_extend(
+		    &place->slot, p->generation, n->extend_usec * 1000, now);
+		deadline = ol_slot_deadline(&place->slot);
+		pool->hooks->on_deadline(pool->hooks->arg, deadline);
+	}
+	if (n->ready || n->stopping || n->extend_usec > 0)
+		pool->hooks->on_change(pool->hooks->arg);
+}
+
+static int
+act_start(void *arg, unsigned generation)
+{
+	struct place *place = arg;
+	struct ol_pool *pool = place->pool;
+	struct ol_process *p;
+
+	p = ol_process_start(&(const struct ol_process_options){
+	    .house = pool->house,
+	    .conf = pool->conf,
+	    .listener = pool->listener,
+	    .slot = place->index,
+	    .generation = generation,
+	    .on_notify = on_notify,
+	    .arg = place,
+	});
+	if (p == NULL)
+		return -1;
+	LIST_INSERT_HEAD(&place->processes, p, link);
+	return 0;
+}
+
+static void
+act_tell(void *arg, unsigned generation, int seconds)
+{
+	struct ol_process *p = find(arg, generation);
+
+	if (p != NULL)
+		ol_process_tell(p, seconds);
+}
+
+static void
+act_kill(void *arg, unsigned generation, const char *why)
+{
+	struct place *place = arg;
+	struct ol_process *p = find(place, generation);
+
+	if (p == NULL)
+		return;
+	ol_process_kill(p, why);
+	place->pool->killed++;
+	if (p->tasks > 0)
+		place->pool->lost += p->tasks;
+}
+
+static void
+act_say(
+    void *arg, unsigned generation, enum ol_log_level level, const char *line)
+{
+	struct place *place = arg;
+	struct ol_process *p = find(place, generation);
+
+	ol_log_write(p != NULL ? &p->log : &place->log, level, "%s", line);
+}
+
+static const struct ol_acts acts = {
+	.start = act_start,
+	.tell = act_tell,
+	.kill = act_kill,
+	.say = act_say,
+};
+
+/* --- From outside. --- */
+
+struct ol_pool *
+ol_pool_new(const struct ol_house *house, const struct ol_pool_hooks *hooks,
+    const char *name, unsigned generation)
+{
+	struct ol_pool *pool = ol_must(calloc(1, sizeof(*pool)));
+
+	pool->house = house;
+	pool->hooks = hooks;
+	pool->name = ol_must(strdup(name));
+	pool->generation = generation;
+	return pool;
+}
+
+void
+ol_pool_free(struct ol_pool *pool)
+{
+	struct ol_process *p;
+	int i;
+
+	if (pool == NULL)
+		return;
+	for (i = 0; i < pool->nplaces; i++) {
+		while ((p = LIST_FIRST(&pool->places[i]->processes)) != NULL) {
+			LIST_REMOVE(p, link);
+			ol_process_free(p);
+		}
+		free(pool->places[i]);
+	}
+	free(pool->places);
+	ol_listener_unref(pool->listener);
+	free(pool->name);
+	free(pool);
+}
+
+const char *
+ol_pool_name(const struct ol_pool *pool)
+{
+	return pool->name;
+}
+
+/* Slots keep their address for life: their tables point into them. */
+static void
+grow(struct ol_pool *pool, int n)
+{
+	struct place *place;
+
+	if (n <= pool->nplaces)
+		return;
+	pool->places = ol_must(
+	    reallocarray(pool->places, (size_t)n, sizeof(*pool->places)));
+	for (; pool->nplaces < n; pool->nplaces++) {
+		place = ol_must(calloc(1, sizeof(*place)));
+		place->pool = pool;
+		place->index = pool->nplaces;
+		LIST_INIT(&place->processes);
+		ol_log_about(
+		    &place->log, "pool %s[%d]", pool->name, place->index);
+		ol_slot_init(&place->slot, &acts, place, pool->generation);
+		pool->places[pool->nplaces] = place;
+	}
+}
+
+void
+ol_pool_apply(struct ol_pool *pool, const struct ol_conf_pool *conf,
+    struct ol_listener *listener, int64_t now)
+{
+	const struct ol_slot_rules rules = {
+		.shutdown_delay = conf->shutdown_delay,
+		.shutdown_delay_max = conf->shutdown_delay_max,
+		.kill_grace = conf->kill_grace,
+		.startup_time_limit = conf->startup_time_limit,
+		.recycle_time = conf->recycle_time,
+	};
+	bool renew = pool->conf != NULL &&
+		     !(listener == pool->listener &&
+			 ol_conf_pool_same_process(pool->conf, conf));
+	struct ol_listener *old = pool->listener;
+	int i;
+
+	pool->conf = conf;
+	pool->listener = ol_listener_ref(listener);
+	ol_listener_unref(old);
+	grow(pool, conf->processes);
+	for (i = 0; i < pool->nplaces; i++) {
+		struct ol_slot *slot = &pool->places[i]->slot;
+
+		if (i >= conf->processes) {
+			ol_slot_stop(slot, false, now);
+			continue;
+		}
+		ol_slot_set(slot, &rules, i, conf->processes);
+		if (renew)
+			ol_slot_recycle(slot, OL_SLOT_RELOAD, now);
+		ol_slot_start(slot, now);
+	}
+}
+
+void
+ol_pool_stop(struct ol_pool *pool, bool no_limit, int64_t now)
+{
+	int i;
+
+	for (i = 0; i < pool->nplaces; i++)
+		ol_slot_stop(&pool->places[i]->slot, no_limit, now);
+	ol_listener_unref(pool->listener);
+	pool->listener = NULL;
+	pool->conf = NULL;
+}
+
+void
+ol_pool_stop_now(struct ol_pool *pool, int64_t now)
+{
+	int i;
+
+	ol_pool_stop(pool, false, now);
+	for (i = 0; i < pool->nplaces; i++)
+		ol_slot_stop_now(&pool->places[i]->slot, now);
+}
+
+int64_t
+ol_pool_tick(struct ol_pool *pool, int64_t now)
+{
+	int64_t when, next = OL_NEVER;
+	int i;
+
+	for (i = 0; i < pool->nplaces; i++) {
+		when = ol_slot_tick(&pool->places[i]->slot, now);
+		if (when < next)
+			next = when;
+	}
+	return next;
+}
+
+static struct ol_process *
+find_pid(const struct ol_pool *pool, pid_t pid, struct place **place)
+{
+	struct ol_process *p;
+	int i;
+
+	for (i = 0; i < pool->nplaces; i++)
+		LIST_FOREACH (p, &pool->places[i]->processes, link)
+			if (p->pid == pid) {
+				*place = pool->places[i];
+				return p;
+			}
+	return NULL;
+}
+
+bool
+ol_pool_has(const struct ol_pool *pool, pid_t pid)
+{
+	struct place *place;
+
+	return find_pid(pool, pid, &place) != NULL;
+}
+
+void
+ol_pool_reaped(struct ol_pool *pool, pid_t pid, int status, int64_t now)
+{
+	struct place *place;
+	struct ol_process *p = find_pid(pool, pid, &place);
+	char how[64];
+
+	if (p == NULL)
+		return;
+	ol_process_ended(
+	    p, pool->house, place->index, pool->name, status, how, sizeof(how));
+	ol_slot_exited(&place->slot, p->generation, how, now);
+	LIST_REMOVE(p, link);
+	ol_process_free(p);
+}
+
+struct ol_pool_count
+ol_pool_count(const struct ol_pool *pool)
+{
+	struct ol_pool_count count = {
+		.wanted = pool->conf != NULL ? pool->conf->processes : 0,
+		.killed = pool->killed,
+		.lost = pool->lost,
+	};
+	int i;
+
+	for (i = 0; i < pool->nplaces; i++) {
+		count.ready += ol_slot_serves(&pool->places[i]->slot);
+		count.processes += ol_slot_processes(&pool->places[i]->slot);
+	}
+	return count;
+}
+
+bool
+ol_pool_was_ready(const struct ol_pool *pool)
+{
+	return pool->was_ready || pool->conf == NULL;
+}
+
+int64_t
+ol_pool_deadline(const struct ol_pool *pool)
+{
+	int64_t when, last = 0;
+	int i;
+
+	for (i = 0; i < pool->nplaces; i++) {
+		when = ol_slot_deadline(&pool->places[i]->slot);
+		if (when > last)
+			last = when;
+	}
+	return last;
+}

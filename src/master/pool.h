@@ -1,0 +1,78 @@
+/*
+ * A pool: one program in n slots behind one listener. Connects the slots'
+ * tables to processes. Found again by its name at a reload, also while it is
+ * being removed.
+ */
+#ifndef OL_MASTER_POOL_H
+#define OL_MASTER_POOL_H
+
+#include <sys/types.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <bsd/sys/queue.h>
+
+#include "config/conf.h"
+#include "master/listener.h"
+#include "master/process.h"
+#include "master/slot.h"
+
+struct ol_pool;
+
+struct ol_pool_hooks {
+	/* A process said something that matters; call ol_pool_tick(). */
+	void (*on_change)(void *arg);
+	/* A process that leaves was granted time until deadline. */
+	void (*on_deadline)(void *arg, int64_t deadline);
+	void *arg;
+};
+
+struct ol_pool_count {
+	int wanted;
+	int ready;
+	int processes; /* not reaped, those that leave included */
+	unsigned
+	    killed;	/* at a deadline or by a second stop, since the start */
+	long long lost; /* work items of those */
+};
+
+/*
+ * An empty pool. house and hooks are borrowed; name is copied. generation is
+ * one that no earlier process of this name has had.
+ */
+struct ol_pool *ol_pool_new(const struct ol_house *house,
+    const struct ol_pool_hooks *hooks, const char *name, unsigned generation);
+
+/* Processes that are left are forgotten, not ended. */
+void ol_pool_free(struct ol_pool *);
+
+const char *ol_pool_name(const struct ol_pool *);
+
+/*
+ * Run as conf says from now on; conf is borrowed until the next one, or until
+ * ol_pool_stop() or ol_pool_free(). Takes a reference to the listener. What
+ * was started for a block that differs is recycled.
+ */
+void ol_pool_apply(struct ol_pool *, const struct ol_conf_pool *conf,
+    struct ol_listener *listener, int64_t now);
+
+/* Stop all slots; see ol_slot_stop(). conf and listener are let go. */
+void ol_pool_stop(struct ol_pool *, bool no_limit, int64_t now);
+void ol_pool_stop_now(struct ol_pool *, int64_t now);
+
+int64_t ol_pool_tick(struct ol_pool *, int64_t now);
+
+/* Whether pid is ours. */
+bool ol_pool_has(const struct ol_pool *, pid_t pid);
+
+/* Our process pid was reaped with that status; call ol_pool_tick(). */
+void ol_pool_reaped(struct ol_pool *, pid_t pid, int status, int64_t now);
+
+struct ol_pool_count ol_pool_count(const struct ol_pool *);
+
+/* Whether one process was READY since the pool was made, or none is wanted. */
+bool ol_pool_was_ready(const struct ol_pool *);
+
+/* The latest deadline of a process that leaves; 0: none leaves. */
+int64_t ol_pool_deadline(const struct ol_pool *);
+
+#endif

@@ -1,0 +1,149 @@
+/*
+ * One slot of a pool: the place of one serving process, through all its
+ * generations. Pure, as leaver.h is: now is an argument, ol_acts the hands.
+ *
+ * A recycle overlaps: the successor is started first, and only its READY
+ * makes the serving process leave. A successor that fails leaves the old one
+ * in service and is tried again, paced. At most two generations leave at once
+ * by our doing; a third only when a stop, a reload during a start or the
+ * process itself asks for it, and then nothing is started until one is gone.
+ * So a slot never has more than three processes.
+ *
+ * Whatever ends unasked is replaced at once when it had been ready for 10 s,
+ * else after 250 ms, doubled each time up to 30 s; 60 s of READY reset that.
+ */
+#ifndef OL_MASTER_SLOT_H
+#define OL_MASTER_SLOT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "master/acts.h"
+#include "master/leaver.h"
+
+enum { OL_SLOT_LEAVERS = 3 };
+
+enum ol_slot_state {
+	OL_SLOT_EMPTY,	  /* no process is wanted here */
+	OL_SLOT_BACKOFF,  /* none serves; the next start is due at slot.due */
+	OL_SLOT_STARTING, /* current was started; nobody serves yet */
+	OL_SLOT_UP,	  /* current is READY */
+	OL_SLOT_RENEWING, /* current is READY, next was started */
+	OL_SLOT_STATES
+};
+
+enum ol_slot_event {
+	OL_SLOT_START,	    /* a process is wanted */
+	OL_SLOT_STOP,	    /* none is wanted any more */
+	OL_SLOT_RECYCLE,    /* another process is wanted */
+	OL_SLOT_DUE,	    /* start one: it is time and there is room */
+	OL_SLOT_READY,	    /* current said READY=1 */
+	OL_SLOT_EXITED,	    /* current was reaped */
+	OL_SLOT_LATE,	    /* current is not READY in startup_time_limit */
+	OL_SLOT_LEFT,	    /* current said STOPPING=1, unasked */
+	OL_SLOT_NEXT_READY, /* the same four of the successor */
+	OL_SLOT_NEXT_EXITED,
+	OL_SLOT_NEXT_LATE,
+	OL_SLOT_NEXT_LEFT,
+	OL_SLOT_EVENTS
+};
+
+enum ol_slot_reason {
+	OL_SLOT_RELOAD, /* its configuration changed */
+	OL_SLOT_AGE,	/* recycle time */
+};
+
+/* Times in nanoseconds, as in the configuration. */
+struct ol_slot_rules {
+	int64_t shutdown_delay;
+	int64_t shutdown_delay_max;
+	int64_t kill_grace;
+	int64_t startup_time_limit;
+	int64_t recycle_time; /* age since READY; 0: never */
+};
+
+struct ol_seat {
+	unsigned generation; /* 0: nobody */
+	int64_t started;
+	int64_t ready; /* OL_NEVER: not yet */
+	/* What it was started with and computes with; kill_grace is ours. */
+	int64_t shutdown_delay;
+	int64_t shutdown_delay_max;
+};
+
+struct ol_slot {
+	const struct ol_acts *acts;
+	void *arg;
+	struct ol_slot_rules rules;
+	enum ol_slot_state state;
+	unsigned generation;	/* the last one given out */
+	struct ol_seat current; /* in STARTING, UP and RENEWING */
+	struct ol_seat next;	/* in RENEWING */
+	struct ol_leaver leavers[OL_SLOT_LEAVERS];
+	int64_t due;		    /* BACKOFF: when to start */
+	int64_t pace;		    /* the last delay of a restart */
+	int64_t renew_due;	    /* UP and renew: no earlier than this */
+	int64_t renew_pace;	    /* the last delay of a successor */
+	int64_t stagger;	    /* taken off recycle_time */
+	bool renew;		    /* a recycle is wanted and not begun */
+	bool waits;		    /* the log knows that it waits for room */
+	enum ol_slot_reason reason; /* of renew, or of RENEWING */
+	bool no_limit;		    /* of the STOP in work */
+	const char *how;	    /* of the EXITED in work */
+};
+
+/*
+ * An EMPTY slot. acts and arg are borrowed; generation is the last one used
+ * before. There is nothing to free.
+ */
+void ol_slot_init(struct ol_slot *, const struct ol_acts *acts, void *arg,
+    unsigned generation);
+
+/*
+ * Set the times; processes keep the shutdown delays they were started with.
+ * index of n slots: their recycles by age are spread over a quarter of
+ * recycle_time.
+ */
+void ol_slot_set(
+    struct ol_slot *, const struct ol_slot_rules *, int index, int n);
+
+/*
+ * Do all that is due; returns when to call again, OL_NEVER for not. Must be
+ * called after each of the calls below too.
+ */
+int64_t ol_slot_tick(struct ol_slot *, int64_t now);
+
+void ol_slot_start(struct ol_slot *, int64_t now);
+
+/*
+ * All processes leave; those that leave already keep their deadlines. A
+ * second stop that is limited gives a budget to those without a limit.
+ */
+void ol_slot_stop(struct ol_slot *, bool no_limit, int64_t now);
+
+/* Stop, and kill what is left. */
+void ol_slot_stop_now(struct ol_slot *, int64_t now);
+
+void ol_slot_recycle(struct ol_slot *, enum ol_slot_reason, int64_t now);
+
+/* What the process of a generation said or did. Unknown ones are ignored. */
+void ol_slot_ready(struct ol_slot *, unsigned generation, int64_t now);
+void ol_slot_stopping(struct ol_slot *, unsigned generation, int64_t now);
+void ol_slot_extend(
+    struct ol_slot *, unsigned generation, int64_t asked, int64_t now);
+void ol_slot_exited(
+    struct ol_slot *, unsigned generation, const char *how, int64_t now);
+
+/* Whether a READY process holds the slot. */
+bool ol_slot_serves(const struct ol_slot *);
+
+/* Whether that generation is on its way out. */
+bool ol_slot_leaves(const struct ol_slot *, unsigned generation);
+
+/* Processes that have not been reaped. */
+int ol_slot_processes(const struct ol_slot *);
+
+/* The latest deadline of those that leave; 0: none leaves. */
+int64_t ol_slot_deadline(const struct ol_slot *);
+
+#endif

@@ -1,0 +1,103 @@
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/notify.h"
+#include "master/upward.h"
+
+void
+ol_upward_init(struct ol_upward *u)
+{
+	const char *name = getenv("NOTIFY_SOCKET");
+
+	memset(u, 0, sizeof(*u));
+	u->fd = -1;
+	if (name == NULL || *name == '\0')
+		return;
+	if ((u->fd = ol_notify_connect(name)) == -1)
+		ol_log_warn(NULL, "cannot reach NOTIFY_SOCKET %s: %s", name,
+		    strerror(errno));
+}
+
+void
+ol_upward_fini(struct ol_upward *u)
+{
+	if (u->fd != -1)
+		close(u->fd);
+	u->fd = -1;
+}
+
+static void
+send_text(struct ol_upward *u, const char *text)
+{
+	if (u->fd != -1 && ol_notify_send(u->fd, "%s", text) == -1)
+		ol_log_warn(NULL, "cannot tell the service manager \"%s\": %s",
+		    text, strerror(errno));
+}
+
+void
+ol_upward_ready(struct ol_upward *u)
+{
+	if (!u->ready)
+		send_text(u, "READY=1");
+	u->ready = true;
+}
+
+void
+ol_upward_reloading(struct ol_upward *u, int64_t now)
+{
+	char text[80];
+
+	snprintf(text, sizeof(text), "RELOADING=1\nMONOTONIC_USEC=%lld",
+	    (long long)(now / 1000));
+	send_text(u, text);
+}
+
+void
+ol_upward_reloaded(struct ol_upward *u)
+{
+	send_text(u, "READY=1");
+}
+
+void
+ol_upward_stopping(struct ol_upward *u)
+{
+	send_text(u, "STOPPING=1");
+}
+
+void
+ol_upward_extend(struct ol_upward *u, int64_t deadline, int64_t now)
+{
+	char text[64];
+
+	if (deadline == OL_NEVER || deadline <= u->extended)
+		return;
+	u->extended = deadline;
+	/* A second for killing and reaping. */
+	snprintf(text, sizeof(text), "EXTEND_TIMEOUT_USEC=%lld",
+	    (long long)((deadline - now + OL_SEC(1)) / 1000));
+	send_text(u, text);
+}
+
+void
+ol_upward_status(struct ol_upward *u, const char *fmt, ...)
+{
+	char status[sizeof(u->status)], text[sizeof(u->status) + 8];
+	va_list ap;
+
+	if (u->fd == -1)
+		return;
+	va_start(ap, fmt);
+	vsnprintf(status, sizeof(status), fmt, ap);
+	va_end(ap);
+	if (strcmp(status, u->status) == 0)
+		return;
+	strlcpy(u->status, status, sizeof(u->status));
+	snprintf(text, sizeof(text), "STATUS=%s", status);
+	send_text(u, text);
+}

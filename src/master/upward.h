@@ -1,0 +1,38 @@
+/*
+ * What the master tells the service manager that started it (sd_notify).
+ * Nothing is sent when $NOTIFY_SOCKET is not set.
+ */
+#ifndef OL_MASTER_UPWARD_H
+#define OL_MASTER_UPWARD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct ol_upward {
+	int fd; /* -1: nobody listens */
+	bool ready;
+	int64_t extended; /* until when it was asked to wait */
+	char status[160];
+};
+
+/* Connects; what cannot be reached is logged once. */
+void ol_upward_init(struct ol_upward *);
+void ol_upward_fini(struct ol_upward *);
+
+/* READY=1, the first time. */
+void ol_upward_ready(struct ol_upward *);
+
+/* RELOADING=1, and READY=1 when done. */
+void ol_upward_reloading(struct ol_upward *, int64_t now);
+void ol_upward_reloaded(struct ol_upward *);
+
+void ol_upward_stopping(struct ol_upward *);
+
+/* The stop will take until deadline; said when it grew. */
+void ol_upward_extend(struct ol_upward *, int64_t deadline, int64_t now);
+
+/* STATUS=, when it changed. */
+void ol_upward_status(struct ol_upward *, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+
+#endif

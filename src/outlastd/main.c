@@ -1,0 +1,224 @@
+/* outlastd(8): picks what to do from the command line. */
+#include <sys/types.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "config/conf.h"
+#include "config/table.h"
+#include "master/master.h"
+#include "master/pidfile.h"
+
+struct command {
+	const char *file;
+	const char *extra; /* -g */
+	const char *signal_name;
+	int signo; /* of -s; 0: without */
+	bool test;
+	bool dump;
+	bool quiet;
+};
+
+static const struct {
+	const char *name;
+	int signo;
+} signals[] = {
+	{ "stop", SIGTERM },
+	{ "quit", SIGQUIT },
+	{ "reload", SIGHUP },
+	{ "reopen", SIGUSR1 },
+};
+
+static void
+usage(FILE *out)
+{
+	fputs("usage: outlastd [-c FILE] [-g 'directives;'] [-t | -T] [-q]\n"
+	      "                [-s stop | quit | reload | reopen] [-v | -V]\n"
+	      "                [--print-options] [-h | --help]\n"
+	      "\n"
+	      "  -c FILE          configuration file (" DEFAULT_FILE ")\n"
+	      "  -g 'directives;' directives that win over the file\n"
+	      "  -t               test the configuration and end\n"
+	      "  -T               the same, and print it with every default\n"
+	      "  -q               only errors, with -t and -T\n"
+	      "  -s stop          end the running outlastd within its budget\n"
+	      "  -s quit          end it when its work is done, however long\n"
+	      "  -s reload        read the configuration again\n"
+	      "  -s reopen        open the log files again\n"
+	      "  -v               print the version; -V also how it was built\n"
+	      "  --print-options  print the table of all directives\n"
+	      "  -h, --help       print this\n",
+	    out);
+}
+
+static void bad_usage(const char *what, const char *word)
+    __attribute__((noreturn));
+
+static void
+bad_usage(const char *what, const char *word)
+{
+	fprintf(stderr, "outlastd: %s: %s\n", what, word);
+	usage(stderr);
+	exit(EX_USAGE);
+}
+
+/* A file opened as descriptor 2 would get what was meant for people. */
+static void
+ensure_descriptors(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd == -1)
+		_exit(EX_OSERR);
+	close(fd);
+}
+
+static void
+set_signal(struct command *c, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
+		if (strcmp(name, signals[i].name) == 0) {
+			c->signal_name = name;
+			c->signo = signals[i].signo;
+			return;
+		}
+	bad_usage("-s takes stop, quit, reload or reopen", name);
+}
+
+static void
+parse(struct command *c, int argc, char **argv)
+{
+	static const struct option longs[] = {
+		{ "help", no_argument, NULL, 'h' },
+		{ "print-options", no_argument, NULL, 'p' },
+		{ NULL, 0, NULL, 0 },
+	};
+	int ch;
+
+	while (
+	    (ch = getopt_long(argc, argv, "c:g:tTs:qvVh", longs, NULL)) != -1)
+		switch (ch) {
+		case 'c':
+			c->file = optarg;
+			break;
+		case 'g':
+			c->extra = optarg;
+			break;
+		case 'T':
+			c->dump = true;
+			/* FALLTHROUGH */
+		case 't':
+			c->test = true;
+			break;
+		case 's':
+			set_signal(c, optarg);
+			break;
+		case 'q':
+			c->quiet = true;
+			break;
+		case 'v':
+			puts("outlastd " PACKAGE_VERSION);
+			exit(EX_OK);
+		case 'V':
+			puts("outlastd " PACKAGE_VERSION "\n"
+			     "compiler: " __VERSION__ "\n"
+			     "configuration: " DEFAULT_FILE);
+			exit(EX_OK);
+		case 'p':
+			ol_conf_print_table(stdout);
+			exit(fflush(stdout) == 0 ? EX_OK : 1);
+		case 'h':
+			usage(stdout);
+			exit(EX_OK);
+		default:
+			usage(stderr);
+			exit(EX_USAGE);
+		}
+	if (optind < argc)
+		bad_usage("unexpected argument", argv[optind]);
+	if (c->test && c->signo != 0)
+		bad_usage("-s does not go with", c->dump ? "-T" : "-t");
+}
+
+static int
+test(const struct command *c, struct ol_conf *conf)
+{
+	int problems = ol_conf_check_world(conf, stderr, isatty(STDERR_FILENO));
+
+	if (problems == 0 && c->dump)
+		ol_conf_dump(conf, stdout);
+	if (problems != 0)
+		fprintf(stderr, "outlastd: configuration %s test failed\n",
+		    conf->file);
+	else if (!c->quiet)
+		fprintf(stderr,
+		    "outlastd: configuration %s test is successful\n",
+		    conf->file);
+	if (fflush(stdout) == EOF)
+		return 1;
+	return problems == 0 ? EX_OK : EX_CONFIG;
+}
+
+static int
+send_signal(const struct command *c, const struct ol_conf *conf)
+{
+	pid_t pid = ol_pidfile_holder(conf->pid);
+
+	if (pid == -1) {
+		fprintf(stderr, "outlastd: cannot read pid file %s: %s\n",
+		    conf->pid, strerror(errno));
+		return errno == EACCES ? EX_NOPERM : EX_UNAVAILABLE;
+	}
+	if (pid == 0) {
+		fprintf(stderr, "outlastd: none is running (pid file %s)\n",
+		    conf->pid);
+		return EX_UNAVAILABLE;
+	}
+	if (kill(pid, c->signo) == -1) {
+		fprintf(stderr, "outlastd: cannot %s pid %d: %s\n",
+		    c->signal_name, (int)pid, strerror(errno));
+		return errno == EPERM ? EX_NOPERM : EX_UNAVAILABLE;
+	}
+	return EX_OK;
+}
+
+int
+main(int argc, char **argv)
+{
+	struct command c = { .file = DEFAULT_FILE };
+	struct ol_master *master;
+	struct ol_conf *conf;
+	int code;
+
+	ensure_descriptors();
+	parse(&c, argc, argv);
+	conf = ol_conf_load(c.file, c.extra, stderr, isatty(STDERR_FILENO));
+	if (conf == NULL) {
+		if (c.test)
+			fprintf(stderr,
+			    "outlastd: configuration %s test failed\n", c.file);
+		return EX_CONFIG;
+	}
+	if (c.test || c.signo != 0) {
+		code = c.test ? test(&c, conf) : send_signal(&c, conf);
+		ol_conf_free(conf);
+		return code;
+	}
+	if ((master = ol_master_new(conf, c.extra)) == NULL)
+		return 1;
+	code = ol_master_run(master);
+	ol_master_free(master);
+	return code;
+}
