@@ -5,8 +5,8 @@ set -eu
 
 usage='usage: examples/quickstart.sh [--stop] [--no-install] [--port N]'
 tree=$(cd "$(dirname "$0")/.." && pwd)
-build=$tree/build/quickstart
-state=$build/running		# the scratch folder's name, then: name pid start
+build=${OUTLAST_QUICKSTART:-$tree/build/quickstart}
+state=$build/running	# the scratch folder's name, then: name pid start
 python=/usr/bin/python3		# Debian's, which sees Debian's packages
 
 fail()
@@ -372,7 +372,7 @@ scratch=none
 mkdir -p "$build"
 trap on_exit EXIT
 install_packages
-echo "Building outlast and two example applications in build/quickstart"
+echo "Building outlast and two example applications in $build"
 build_programs >"$build/build.log" 2>&1
 port=$(free_port "$port")
 port2=$(free_port $((port + 1)))

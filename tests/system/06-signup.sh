@@ -102,6 +102,7 @@ say "stopped after $took ms of 5000: $(tail -n 1 "$T/signup.log")"
 [ $took -le 5500 ] || fail "the stop took longer than its budget: $took ms"
 grep -q 'not sent: the process has to end now' "$T/signup.log" ||
 	fail "the unsent mail was not reported"
+expect "exit status: the item ended, though not well" "$exited" 0
 kill -CONT "$smtp"
 
 expect "addresses in the log" "$(lines '@example.org' "$T/signup.log")" 0
