@@ -12,7 +12,7 @@ hex_value(char c)
 	const char *p;
 
 	p = c != '\0' ? strchr(digits, tolower((unsigned char)c)) : NULL;
-	return (p != NULL ? (int)(p - digits) : -1);
+	return p != NULL ? (int)(p - digits) : -1;
 }
 
 /* The decoded byte at *s, which moves on to its last byte; -1: none. */
@@ -22,13 +22,13 @@ decode(const char **s)
 	int high, low;
 
 	if (**s == '+')
-		return (' ');
+		return ' ';
 	if (**s != '%')
-		return ((unsigned char)**s);
+		return (unsigned char)**s;
 	if ((high = hex_value((*s)[1])) < 0 || (low = hex_value((*s)[2])) < 0)
-		return (-1);
+		return -1;
 	*s += 2;
-	return (high * 16 + low);
+	return high * 16 + low;
 }
 
 int
@@ -40,18 +40,18 @@ form_field(const char *form, const char *field, char *value, size_t size)
 	value[0] = '\0';
 	while (strncmp(form, field, n) != 0 || form[n] != '=') {
 		if ((form = strchr(form, '&')) == NULL)
-			return (-1);
+			return -1;
 		form++;
 	}
 	for (form += n + 1; *form != '\0' && *form != '&'; form++) {
 		if ((c = decode(&form)) <= 0 || len + 1 >= size) {
 			value[0] = '\0';
-			return (-1);
+			return -1;
 		}
 		value[len++] = (char)c;
 	}
 	value[len] = '\0';
-	return (0);
+	return 0;
 }
 
 int
@@ -61,10 +61,10 @@ form_address_ok(const char *text)
 	const char *domain = text + local + 1;
 
 	if (local == 0 || local > 64 || text[local] != '@')
-		return (0);
-	return (isalnum((unsigned char)domain[0]) &&
-		domain[strspn(domain, ALNUM ".-")] == '\0' &&
-		strlen(text) < FORM_ADDRESS_SIZE);
+		return 0;
+	return isalnum((unsigned char)domain[0]) &&
+	       domain[strspn(domain, ALNUM ".-")] == '\0' &&
+	       strlen(text) < FORM_ADDRESS_SIZE;
 }
 
 void

@@ -18,11 +18,11 @@ on_curl_progress(void *arg, curl_off_t dltotal, curl_off_t dlnow,
 
 	(void)dltotal, (void)dlnow, (void)ultotal, (void)ulnow;
 	if (!ol_work_stopping(work))
-		return (0);
+		return 0;
 	/* The mail has nearly all of the budget. The last two seconds are for
 	 * saying that it was not sent: a process that is killed cannot. */
 	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (ol_work_deadline(work) / 1000000000 - now.tv_sec <= 2);
+	return ol_work_deadline(work) / 1000000000 - now.tv_sec <= 2;
 }
 
 /* The mail's header, or NULL without memory. The caller frees it. */
@@ -37,7 +37,7 @@ header_new(const struct mail *mail)
 	time_t now = time(NULL);
 
 	if (getrandom(id, sizeof(id), 0) != (ssize_t)sizeof(id))
-		return (NULL);
+		return NULL;
 	strftime(lines[1], sizeof(lines[1]), "Date: %a, %d %b %Y %T +0000",
 	    gmtime_r(&now, &tm));
 	snprintf(lines[2], sizeof(lines[2]), "From: <%s>", from);
@@ -47,11 +47,11 @@ header_new(const struct mail *mail)
 	for (size_t i = 0; i < 5; i++) {
 		if ((longer = curl_slist_append(list, lines[i])) == NULL) {
 			curl_slist_free_all(list);
-			return (NULL);
+			return NULL;
 		}
 		list = longer;
 	}
-	return (list);
+	return list;
 }
 
 /* The two parts: a text and the picture. */
@@ -63,13 +63,13 @@ fill(curl_mime *mime, const char *picture)
 	CURLcode rc;
 
 	if (text == NULL || jpeg == NULL)
-		return (CURLE_OUT_OF_MEMORY);
+		return CURLE_OUT_OF_MEMORY;
 	if ((rc = curl_mime_data(text, "Welcome! A picture is attached.\r\n",
 		 CURL_ZERO_TERMINATED)) != CURLE_OK ||
 	    (rc = curl_mime_filedata(jpeg, picture)) != CURLE_OK ||
 	    (rc = curl_mime_type(jpeg, "image/jpeg")) != CURLE_OK)
-		return (rc);
-	return (curl_mime_encoder(jpeg, "base64"));
+		return rc;
+	return curl_mime_encoder(jpeg, "base64");
 }
 
 static CURLcode
@@ -89,7 +89,7 @@ perform(CURL *curl, struct ol_work *work, const struct mail *mail,
 	curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
 	curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, on_curl_progress);
 	curl_easy_setopt(curl, CURLOPT_XFERINFODATA, work);
-	return (curl_easy_perform(curl));
+	return curl_easy_perform(curl);
 }
 
 enum ol_outcome
@@ -121,5 +121,5 @@ mail_send(struct ol_work *work, void *data)
 	curl_easy_cleanup(curl);
 	curl_slist_free_all(to);
 	curl_slist_free_all(header);
-	return (rc == CURLE_OK ? OL_OK : OL_FAIL);
+	return rc == CURLE_OK ? OL_OK : OL_FAIL;
 }

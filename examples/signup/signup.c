@@ -35,7 +35,7 @@ store(const char *list, const char *address)
 	ssize_t n;
 
 	if (fd < 0)
-		return (-1);
+		return -1;
 	/* The lock lets half a line, on a full disk, be taken back. */
 	if (flock(fd, LOCK_EX) < 0 || fstat(fd, &st) < 0)
 		error = errno;
@@ -47,7 +47,7 @@ store(const char *list, const char *address)
 		error = errno;
 	close(fd);
 	errno = error;
-	return (error == 0 ? 0 : -1);
+	return error == 0 ? 0 : -1;
 }
 
 /* Queue the welcome mail. The visitor is signed up whatever becomes of it. */
@@ -154,7 +154,7 @@ setting(const char *name, const char *otherwise)
 {
 	const char *value = getenv(name);
 
-	return (value != NULL && *value != '\0' ? value : otherwise);
+	return value != NULL && *value != '\0' ? value : otherwise;
 }
 
 int
@@ -171,25 +171,25 @@ main(int argc, char **argv)
 	settings.mail.picture = setting("SIGNUP_PICTURE", "welcome.jpg");
 	if (!form_address_ok(settings.mail.from)) {
 		fprintf(stderr, "signup: SIGNUP_FROM is no mail address\n");
-		return (78);
+		return 78;
 	}
 	if (access(settings.mail.picture, R_OK) < 0) {
 		fprintf(stderr, "signup: %s: %s\n", settings.mail.picture,
 		    strerror(errno));
-		return (78);
+		return 78;
 	}
 	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK ||
 	    (app = ol_app_new(OL_APP_OPTIONS(.max_body = FORM_SIZE))) == NULL) {
 		fprintf(stderr, "signup: cannot start\n");
-		return (71);
+		return 71;
 	}
 	ol_app_on_request(app, on_request, &settings);
 	ol_app_on_error(app, on_error, NULL);
 	if (ol_app_args(app, &argc, argv) != 0 || argc > 1) {
 		fprintf(stderr, "usage: signup [--listen ADDRESS]\n");
-		return (64);
+		return 64;
 	}
 	rc = ol_app_run(app);
 	ol_app_free(app);
-	return (rc);
+	return rc;
 }

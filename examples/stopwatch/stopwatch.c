@@ -116,7 +116,7 @@ watch_blocking(struct ol_work *work, void *data)
 		spend_round(work, round, BLOCKING_SECONDS);
 	} while (round < ROUNDS && !ol_work_stopping(work));
 	say_ended(work, round);
-	return (OL_OK);
+	return OL_OK;
 }
 
 static void
@@ -222,15 +222,15 @@ main(int argc, char **argv)
 	if (app == NULL) {
 		fprintf(
 		    stderr, "stopwatch: cannot start: %s\n", strerror(errno));
-		return (71);
+		return 71;
 	}
 	ol_app_on_request(app, on_request, NULL);
 	ol_app_on_error(app, ol_error_to_stderr, NULL);
 	if (ol_app_args(app, &argc, argv) != 0 || argc > 1) {
 		fprintf(stderr, "usage: stopwatch [--listen ADDRESS]\n");
-		return (64);
+		return 64;
 	}
 	rc = ol_app_run(app);
 	ol_app_free(app);
-	return (rc);
+	return rc;
 }

@@ -90,5 +90,5 @@ main(void)
 		cmocka_unit_test(address_cannot_leave_its_line),
 	};
 
-	return (cmocka_run_group_tests(tests, NULL, NULL));
+	return cmocka_run_group_tests(tests, NULL, NULL);
 }
