@@ -84,7 +84,7 @@ on_exit()
 	for log in "$build/build.log" "$scratch"/*.log; do
 		[ -s "$log" ] || continue
 		printf '\n%s:\n' "$log"
-		tail -n 15 "$log"
+		tail -n 5 "$log" | cut -c 1-240
 	done >&2
 	printf '\nIt failed; examples/quickstart.sh --stop ends what is left.\n' >&2
 }
