@@ -319,6 +319,7 @@ tell_recycle()
 	page "$port2" async >/dev/null
 	old=$(answering)
 	sleep 1
+	echo "  \$ curl http://127.0.0.1:$port2/blocking; curl http://127.0.0.1:$port2/async"
 	echo "  \$ kill -HUP $(pid_of outlastd)    # outlastd, after a change of the pool"
 	sed -i 's/EDITION first/EDITION second/' "$scratch/outlast.conf"
 	kill -HUP "$(pid_of outlastd)"

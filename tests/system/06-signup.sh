@@ -5,7 +5,8 @@
 . "$(dirname "$0")/../lib/lib.sh"
 
 SIGNUP=$BUILD/examples/signup/signup
-[ -x "$SIGNUP" ] || skip "signup was not built: libcurl4-openssl-dev is missing"
+pkg-config --exists libcurl || skip "libcurl4-openssl-dev is missing"
+need "$SIGNUP"
 /usr/bin/python3 -c 'import aiosmtpd' 2>/dev/null ||
 	skip "no mail server: python3-aiosmtpd is missing"
 
