@@ -1,0 +1,55 @@
+#!/bin/bash
+# examples/quickstart.sh: tells its story to the end, leaves everything running,
+# can be run again, and --stop leaves nothing behind. Builds in a folder of its
+# own, so that a quickstart of yours goes on running.
+. "$(dirname "$0")/../lib/lib.sh"
+
+/usr/bin/python3 -c 'import aiosmtpd' 2>/dev/null ||
+	skip "no mail server: python3-aiosmtpd is missing"
+pkg-config --exists libcurl || skip "libcurl4-openssl-dev is missing"
+
+export OUTLAST_QUICKSTART=$BUILD/quickstart
+quickstart() {
+	"$SRC/examples/quickstart.sh" "$@"
+}
+stop_quickstart() {
+	local status=$?
+	quickstart --stop >>"$T/stop.log" 2>&1
+	(exit $status)
+	cleanup
+}
+trap stop_quickstart EXIT
+
+# told: the story's turning points are in the output, in this order.
+told() {
+	local line rest
+	rest=$(cat "$T/story.log")
+	for line in 'HTTP 303 after' 'the mail came' 'To: visitor@example.org' \
+		'attached: welcome.jpg, image/jpeg' 'received.jpg' \
+		'stop began' 'pages were asked for and answered' '--stop'; do
+		case $rest in
+		*"$line"*) rest=${rest#*"$line"} ;;
+		*) fail "\"$line\" is missing, or too early" ;;
+		esac
+	done
+	[ "$(wc -l <"$T/story.log")" -le 80 ] || fail "the story is too long"
+}
+
+for round in first second; do
+	began=$(now_ms)
+	quickstart --no-install --port 8480 >"$T/story.log" 2>&1 ||
+		fail "the $round quickstart failed"
+	told
+	say "the $round one took $(($(now_ms) - began)) ms"
+	address=$(grep -o 'http://127.0.0.1:[0-9]*/' "$T/story.log" | head -1)
+	wait_for 1 curl -sf "$address"
+done
+grep -q '^Ended what an earlier' "$T/story.log" ||
+	fail "the second one did not end the first"
+
+scratch=$(head -n 1 "$OUTLAST_QUICKSTART/running")
+quickstart --stop >"$T/stop.log" || fail "--stop failed"
+pgrep -af "$scratch" && fail "processes are left"
+[ ! -e "$scratch" ] || fail "$scratch is left"
+curl -sf "$address" >"$T/body" && fail "something answers still"
+quickstart --stop || fail "--stop without anything to stop failed"
