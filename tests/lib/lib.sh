@@ -252,3 +252,74 @@ lines() {
 expect() {
 	[ "$2" = "$3" ] || fail "$1: $2, not $3"
 }
+
+# descriptors PID: how many it has open.
+descriptors() {
+	find "/proc/$1/fd" -mindepth 1 2>/dev/null | wc -l
+}
+
+# cpu_ms PID: the processor time that it has used, in ms.
+cpu_ms() {
+	local stat
+	stat=$(<"/proc/$1/stat") || return
+	# shellcheck disable=SC2086 # words on purpose
+	set -- ${stat##*) }
+	echo $(((${12} + ${13}) * 1000 / $(getconf CLK_TCK)))
+}
+
+# write_conf GENERATION PROGRAM [ARGUMENT...]: $T/outlast.conf with one pool on
+# $T/app.sock; GENERATION stands in its environment, so another one is another
+# block. $pool_more: more directives.
+pool_more=
+write_conf() {
+	local generation=$1
+	shift
+	cat >"$T/outlast.conf" <<-CONF
+		pid $T/outlastd.pid;
+		log stderr info;
+		pool app {
+			listen unix:$T/app.sock;
+			program $*;
+			env GENERATION $generation;
+			env TEST_LEDGER $T/ledger;
+			$pool_more
+		}
+	CONF
+}
+
+# The pid of a process that answers on $T/app.sock, or nothing.
+serving() {
+	python3 "$LIB/fcgi.py" "$T/app.sock" /pid --timeout 2 2>/dev/null |
+		sed -n 2p
+}
+
+serves() {
+	[ -n "$(serving)" ]
+}
+
+# serves_other PID: somebody else than PID answers.
+serves_other() {
+	local now
+	now=$(serving)
+	[ -n "$now" ] && [ "$now" != "$1" ]
+}
+
+# reload: HUP to outlastd.
+reload() {
+	kill -HUP "$outlastd" || fail 'outlastd is gone'
+}
+
+# recycling GENERATION SECONDS EVERY PROGRAM...: a new generation each EVERY
+# seconds for SECONDS; the last one's number in $generation.
+generation=0
+recycling() {
+	local end=$(($(now_ms) + $2 * 1000)) every=$3
+	generation=$1
+	shift 3
+	while [ "$(now_ms)" -lt $end ]; do
+		generation=$((generation + 1))
+		write_conf $generation "$@"
+		reload
+		sleep "$every"
+	done
+}
