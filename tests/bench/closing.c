@@ -7,7 +7,6 @@
  *
  *     closing [--listen PATH]
  */
-#define _GNU_SOURCE
 #include <sys/types.h>
 #include <sys/socket.h>
 #include <err.h>

@@ -8,7 +8,6 @@
  *
  * Prints one RESULT line of NAME=NUMBER.
  */
-#define _GNU_SOURCE
 #include <sys/types.h>
 #include <err.h>
 #include <malloc.h>

@@ -12,7 +12,6 @@
  * Requests of an open loop that no connection was free for until the end are
  * "unsent". The program ends with 70 when the sum is wrong.
  */
-#define _GNU_SOURCE
 #include <sys/types.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>

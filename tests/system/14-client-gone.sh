@@ -5,7 +5,7 @@
 . "$(dirname "$0")/../lib/lib.sh"
 
 export TEST_LEDGER=$T/ledger
-start_app "$T/app.sock" --threads 4
+start_app "$T/app.sock" --threads 4 --request-timeout 2000
 start_nginx keep "$T/app.sock"
 fds=$(descriptors "$app")
 
@@ -41,5 +41,5 @@ few_descriptors() {
 	# nginx keeps its own connections, at most one for each request above.
 	[ "$(descriptors "$app")" -le $((fds + 16)) ]
 }
-wait_for 5 few_descriptors
+wait_for 8 few_descriptors
 alive "$app" || fail 'the application died'

@@ -31,7 +31,8 @@ before=$(cpu_ms "$app")
 sleep 3
 used=$(($(cpu_ms "$app") - before))
 say "$(descriptors "$app") descriptors, $used ms of processor in 3 s"
-[ "$(descriptors "$app")" -ge 60 ] || fail 'the descriptors were not used up'
+# It keeps some back for its own use, so accept(2) itself need not fail.
+[ "$(descriptors "$app")" -ge 40 ] || fail 'the descriptors were not used up'
 [ $used -lt 300 ] || fail "it spins: $used ms of processor in 3 s"
 alive "$app" || fail 'the application died'
 [ "$(lines '^error 5' "$T/ledger")" -gt 0 ] || fail 'it told nobody'
