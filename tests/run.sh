@@ -300,11 +300,11 @@ run_system() {
 run_fuzz() {
 	local target all
 	if [ $build = 1 ]; then
-		CC=clang configured fuzz --enable-fuzzers \
-			--enable-sanitizer=address,undefined
+		configured fuzz CC=clang CFLAGS='-g -O1 -fsanitize=fuzzer-no-link' \
+			--enable-fuzzers --enable-sanitizer=address,undefined
 	fi
-	all=$(variable fuzz EXTRA_PROGRAMS | tr ' ' '\n' | grep '^fuzz_' |
-		xargs)
+	all=$(variable fuzz 'noinst_PROGRAMS) $(EXTRA_PROGRAMS' | tr ' ' '\n' |
+		grep '^fuzz_' | sort -u | xargs)
 	if [ -z "$all" ]; then
 		skip fuzz 'no fuzz target yet'
 		return
@@ -313,13 +313,13 @@ run_fuzz() {
 	[ $build = 0 ] || made fuzz $all
 	for target in $all; do
 		mkdir -p "build/fuzz/corpus/$target" \
-			"tests/fuzz/${target#fuzz_}.corpus"
+			"tests/fuzz/corpus/${target#fuzz_}"
 		one "fuzz/${target#fuzz_}" "build/fuzz/$target" \
 			-max_total_time=$((20 * (trials > 1 ? trials : 1))) \
 			-max_len=8192 -print_final_stats=1 \
 			-artifact_prefix="$LOGS/$target-" \
 			"build/fuzz/corpus/$target" \
-			"tests/fuzz/${target#fuzz_}.corpus"
+			"tests/fuzz/corpus/${target#fuzz_}"
 	done
 }
 

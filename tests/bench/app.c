@@ -64,7 +64,7 @@ sleep_ms(int ms)
 static void
 crash(void)
 {
-	int *volatile nowhere = NULL;
+	volatile int *volatile nowhere = NULL;
 
 	*nowhere = 1;
 }

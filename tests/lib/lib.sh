@@ -272,14 +272,16 @@ cpu_ms() {
 # block. $pool_more: more directives.
 pool_more=
 write_conf() {
-	local generation=$1
+	local generation=$1 user=
 	shift
+	[ "$(id -u)" -ne 0 ] || user='user root;'
 	cat >"$T/outlast.conf" <<-CONF
 		pid $T/outlastd.pid;
 		log stderr info;
 		pool app {
 			listen unix:$T/app.sock;
 			program $*;
+			$user
 			env GENERATION $generation;
 			env TEST_LEDGER $T/ledger;
 			$pool_more

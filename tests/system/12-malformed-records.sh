@@ -7,6 +7,7 @@
 . "$(dirname "$0")/../lib/lib.sh"
 
 cat >"$T/corpus.py" <<'PY'
+import concurrent.futures
 import random
 import struct
 import sys
@@ -111,12 +112,20 @@ def ends(data):
     return True
 
 
-for name, data in todo:
+def check(case):
+    """What is wrong with a case, or None."""
+    name, data = case
     try:
         if not any(ends(data) for _ in range(3)):
-            sys.exit(f"{name}: no reply and not closed")
+            return f"{name}: no reply and not closed"
     except OSError as error:
-        sys.exit(f"{name}: nobody listens any more ({error})")
+        return f"{name}: nobody listens any more ({error})"
+    return None
+
+
+with concurrent.futures.ThreadPoolExecutor(16) as pool:
+    for wrong in filter(None, pool.map(check, todo)):
+        sys.exit(wrong)
 # Sent without the end of the stream: cut at every byte, and left open.
 for cut in range(len(good)):
     conn = fcgi.Conn(path, 3)
