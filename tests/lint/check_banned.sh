@@ -10,14 +10,12 @@ banned='
 \bstrcpy[[:space:]]*\([^,]*,[[:space:]]*[^"[:space:]]	strlcpy: the source is no literal
 \b(strncpy|stpcpy)[[:space:]]*\(	strlcpy: it terminates
 \bgets[[:space:]]*\(	fgets
-\b(strtok|asctime|ctime|gmtime|localtime|strerror_l|getpwnam|getpwuid|getgrnam)[[:space:]]*\(	the function with _r (strsep for strtok)
-\b(atoi|atol|atoll|atof)[[:space:]]*\(	strtonum or strtol: it can fail
+\b(strtok|asctime|ctime|gmtime|localtime)[[:space:]]*\(	the function with _r (strsep for strtok)
 \balloca[[:space:]]*\(	malloc: it can fail
 \b(system|popen)[[:space:]]*\(	execve: no shell
 \b(mktemp|tmpnam|tempnam|tmpfile)[[:space:]]*\(	mkstemp
 \b(rand|srand|random|drand48)[[:space:]]*\(	getrandom or arc4random
 \b(setjmp|longjmp|siglongjmp)[[:space:]]*\(	an error path
-\bsignal[[:space:]]*\(	sigaction, or loop/
 \bvfork[[:space:]]*\(	fork or posix_spawn
 '
 # liboutlast never ends the process or prints.
@@ -27,20 +25,20 @@ banned_lib='
 '
 
 look() {
-	local file=$1 rules=$2 pattern advice found
+	local file=$1 rules=$2 text=$3 pattern advice found
 	while IFS=$'\t' read -r pattern advice; do
 		[ -n "$pattern" ] || continue
 		while read -r found; do
 			complain "$file: ${found:0:60}: $advice"
-		done < <(code "$file" | sed -E 's/"([^"\\]|\\.)*"/""/g' |
-			grep -E -e "$pattern")
+		done < <(grep -E -e "$pattern" <<<"$text")
 	done <<<"$rules"
 }
 
 files=$(sources src -- '*.c' '*.h')
 [ -n "$files" ] || complain 'src/ has no C files'
 for file in $files; do
-	look "$file" "$banned"
-	[[ $file != src/lib/* ]] || look "$file" "$banned_lib"
+	text=$(code "$file" | sed -E 's/"([^"\\]|\\.)*"/""/g')
+	look "$file" "$banned" "$text"
+	[[ $file != src/lib/* ]] || look "$file" "$banned_lib" "$text"
 done
 verdict
