@@ -1,0 +1,327 @@
+# shellcheck shell=bash disable=SC2034
+# (SC2034: the variables are for the tests that source this.)
+#
+# What a system test needs. Source it first:
+#
+#     . "$(dirname "$0")/../lib/lib.sh"
+#
+# It makes a scratch folder $T and ends, with the script, every process that
+# start and its kin began. Exit 0: passed; 77 (skip): the last line says why;
+# anything else: failed.
+
+set -u
+SRC=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+BUILD=${BUILD:-$SRC/build/test}
+TRIALS=${TRIALS:-0}
+SEED=${SEED:-$RANDOM}
+LIB=$SRC/tests/lib
+PLAIN=$BUILD/bench_plain
+LOAD=$BUILD/bench_load
+CLOSING=$BUILD/bench_closing
+APP=$BUILD/bench_app
+OUTLASTD=$BUILD/src/outlastd/outlastd
+export PYTHONPATH=$LIB PYTHONDONTWRITEBYTECODE=1
+
+# Short: a unix socket's path has 107 bytes.
+T=$(mktemp -d /tmp/outlast-test.XXXXXX) || exit 1
+pids=()
+# Set by start and its kin.
+pid=0 plain=0 app=0 nginx=0 outlastd=0 port=0 exited=0 result=
+
+cleanup() {
+	local status=$? pid
+	trap - EXIT
+	for pid in "${pids[@]}"; do
+		kill -TERM "$pid" 2>/dev/null
+	done
+	for pid in "${pids[@]}"; do
+		gone 3 "$pid" || kill -KILL "$pid" 2>/dev/null
+	done
+	if [ $status -ne 0 ] && [ $status -ne 77 ]; then
+		tail -n 15 "$T"/*.log 2>/dev/null
+		echo "seed $SEED, scratch folder was $T"
+	fi
+	[ -n "${KEEP:-}" ] || rm -rf "$T"
+	exit $status
+}
+trap cleanup EXIT
+trap 'exit 143' TERM INT HUP
+
+fail() {
+	echo "FAIL: $*"
+	exit 1
+}
+
+skip() {
+	echo "skip: $*"
+	exit 77
+}
+
+# say WORDS: what the test has seen; shown when it fails, and in its log.
+say() {
+	echo "$(date +%T.%3N) $*"
+}
+
+need() {
+	local program
+	for program; do
+		[ -x "$program" ] || fail "$program has not been built"
+	done
+}
+
+# start NAME COMMAND...: in the background, its output in $T/NAME.log, its pid
+# in $pid, ended with the test.
+start() {
+	local name=$1
+	shift
+	"$@" >>"$T/$name.log" 2>&1 </dev/null &
+	pid=$!
+	pids+=("$pid")
+}
+
+alive() {
+	local state
+	state=$(ps -o state= -p "$1" 2>/dev/null) && [ "${state:0:1}" != Z ]
+}
+
+# gone SECONDS PID: whether the process ends in that time.
+gone() {
+	local end=$(($(now_ms) + $1 * 1000))
+	while alive "$2"; do
+		[ "$(now_ms)" -lt $end ] || return 1
+		sleep 0.02
+	done
+}
+
+# stop PID [SIGNAL [SECONDS]]: end a process that start began; its exit status
+# in $exited.
+stop() {
+	kill "-${2:-TERM}" "$1" 2>/dev/null
+	gone "${3:-10}" "$1" || fail "process $1 did not end within ${3:-10} s"
+	exited=0
+	wait "$1" 2>/dev/null || exited=$?
+}
+
+now_ms() {
+	local now=${EPOCHREALTIME/[.,]/}
+	echo "${now%???}"
+}
+
+# wait_for SECONDS COMMAND...: until the command succeeds; else the test fails.
+wait_for() {
+	local seconds=$1 end=$(($(now_ms) + $1 * 1000))
+	shift
+	until "$@" >/dev/null 2>&1; do
+		[ "$(now_ms)" -lt $end ] ||
+			fail "not within $seconds s: $*"
+		sleep 0.02
+	done
+}
+
+# A port of 127.0.0.1 that nobody had a moment ago.
+free_port() {
+	python3 -c 'import socket
+s = socket.socket()
+s.bind(("127.0.0.1", 0))
+print(s.getsockname()[1])'
+}
+
+answers() {
+	python3 "$LIB/fcgi.py" "$1" / --timeout 1 >/dev/null
+}
+
+# start_plain SOCKET [OPTION...]
+start_plain() {
+	local sock=$1
+	need "$PLAIN"
+	start plain "$PLAIN" --listen "$@"
+	plain=$pid
+	wait_for 5 answers "$sock"
+}
+
+# start_app SOCKET [OPTION...]: the liboutlast application alone.
+start_app() {
+	local sock=$1
+	shift
+	need "$APP"
+	start app "$APP" --listen "unix:$sock" "$@"
+	app=$pid
+	wait_for 5 answers "$sock"
+}
+
+# start_nginx keep|fresh SOCKET [CONFIGURATION OF THE LOCATION]: one server on
+# $port, two workers; keep: upstream keep-alive. Its requests end in SOCKET.
+start_nginx() {
+	local keep=$1 sock=$2 more=${3:-} dir=$T/nginx user=
+	port=$(free_port)
+	mkdir -p "$dir"
+	[ "$(id -u)" -ne 0 ] || user='user root;'
+	cat >"$dir/nginx.conf" <<-CONF
+		$user
+		daemon off;
+		worker_processes 2;
+		worker_rlimit_nofile 16384;
+		pid $dir/pid;
+		error_log $T/nginx.error.log error;
+		events { worker_connections 8000; }
+		http {
+			access_log off;
+			client_body_temp_path $dir/body;
+			fastcgi_temp_path $dir/fastcgi;
+			proxy_temp_path $dir/proxy;
+			uwsgi_temp_path $dir/uwsgi;
+			scgi_temp_path $dir/scgi;
+			keepalive_requests 1000000;
+			client_max_body_size 64m;
+			upstream backend {
+				server unix:$sock max_fails=0;
+				$([ "$keep" = fresh ] || echo "keepalive 128;")
+			}
+			server {
+				listen 127.0.0.1:$port backlog=1024;
+				location = /nginx { return 204; }
+				location / {
+					include /etc/nginx/fastcgi_params;
+					fastcgi_pass backend;
+					$([ "$keep" = fresh ] || echo "fastcgi_keep_conn on;")
+					$more
+				}
+			}
+		}
+	CONF
+	start nginx nginx -p "$dir" -c "$dir/nginx.conf" -e "$T/nginx.error.log"
+	nginx=$pid
+	wait_for 5 curl -sf -o /dev/null "http://127.0.0.1:$port/nginx"
+}
+
+# http PATH [CURL OPTION...]: the status; the body is in $T/body.
+http() {
+	local path=$1
+	shift
+	curl -s -o "$T/body" -w '%{http_code}' --max-time 20 "$@" \
+		"http://127.0.0.1:$port$path"
+}
+
+# start_outlastd [OPTION...]: with $T/outlast.conf, which the test wrote.
+start_outlastd() {
+	need "$OUTLASTD"
+	start outlastd "$OUTLASTD" -c "$T/outlast.conf" "$@"
+	outlastd=$pid
+}
+
+# children PID: the processes below it, one a line.
+children() {
+	pgrep -P "$1"
+}
+
+# load OPTION... TARGET: run the load generator; its RESULT line in $result.
+load() {
+	need "$LOAD"
+	"$LOAD" "$@" >"$T/load.out" || fail "the load generator failed"
+	result=$(grep ^RESULT "$T/load.out")
+	say "load $*: ${result#RESULT }"
+}
+
+# field NAME: a number of the last $result, 0 when it is not there.
+field() {
+	local word
+	for word in $result; do
+		if [ "${word%%=*}" = "$1" ]; then
+			echo "${word#*=}"
+			return
+		fi
+	done
+	echo 0
+}
+
+# lost: how many requests of the last load did not get a 2xx.
+lost() {
+	echo $(($(field sent) - $(field ok) + $(field unsent)))
+}
+
+# lines PATTERN FILE: how many lines match; 0 when there is no file.
+lines() {
+	if [ -e "$2" ]; then
+		grep -c -E -e "$1" "$2" || true
+	else
+		echo 0
+	fi
+}
+
+# expect WHAT GOT WANTED
+expect() {
+	[ "$2" = "$3" ] || fail "$1: $2, not $3"
+}
+
+# descriptors PID: how many it has open.
+descriptors() {
+	find "/proc/$1/fd" -mindepth 1 2>/dev/null | wc -l
+}
+
+# cpu_ms PID: the processor time that it has used, in ms.
+cpu_ms() {
+	local stat
+	stat=$(<"/proc/$1/stat") || return
+	# shellcheck disable=SC2086 # words on purpose
+	set -- ${stat##*) }
+	echo $(((${12} + ${13}) * 1000 / $(getconf CLK_TCK)))
+}
+
+# write_conf GENERATION PROGRAM [ARGUMENT...]: $T/outlast.conf with one pool on
+# $T/app.sock; GENERATION stands in its environment, so another one is another
+# block. $pool_more: more directives.
+pool_more=
+write_conf() {
+	local generation=$1 user=
+	shift
+	[ "$(id -u)" -ne 0 ] || user='user root;'
+	cat >"$T/outlast.conf" <<-CONF
+		pid $T/outlastd.pid;
+		log stderr info;
+		pool app {
+			listen unix:$T/app.sock;
+			program $*;
+			$user
+			env GENERATION $generation;
+			env TEST_LEDGER $T/ledger;
+			$pool_more
+		}
+	CONF
+}
+
+# The pid of a process that answers on $T/app.sock, or nothing.
+serving() {
+	python3 "$LIB/fcgi.py" "$T/app.sock" /pid --timeout 2 2>/dev/null |
+		sed -n 2p
+}
+
+serves() {
+	[ -n "$(serving)" ]
+}
+
+# serves_other PID: somebody else than PID answers.
+serves_other() {
+	local now
+	now=$(serving)
+	[ -n "$now" ] && [ "$now" != "$1" ]
+}
+
+# reload: HUP to outlastd.
+reload() {
+	kill -HUP "$outlastd" || fail 'outlastd is gone'
+}
+
+# recycling GENERATION SECONDS EVERY PROGRAM...: a new generation each EVERY
+# seconds for SECONDS; the last one's number in $generation.
+generation=0
+recycling() {
+	local end=$(($(now_ms) + $2 * 1000)) every=$3
+	generation=$1
+	shift 3
+	while [ "$(now_ms)" -lt $end ]; do
+		generation=$((generation + 1))
+		write_conf $generation "$@"
+		reload
+		sleep "$every"
+	done
+}

@@ -1,0 +1,69 @@
+#!/bin/bash
+# The manuals are well-formed and complete: every directive of the option table
+# stands in outlast.conf(5) and in the sample, every option in outlastd(8),
+# every public function in outlast(3).
+# shellcheck source=lib.sh
+. "$(dirname "$0")/lib.sh"
+
+outlastd=${BUILD:-$ROOT/build/test}/src/outlastd/outlastd
+
+# manual NAME: its path.
+manual() {
+	sources . -- "$1" | head -1
+}
+
+# has_item FILE NAME: an .It or .Ic line names it.
+has_item() {
+	grep -q -E "^\.(It|Ic)( .*)?[[:space:]\"]$2([[:space:]\"]|\$)" "$1"
+}
+
+for page in outlastd.8 outlast.conf.5 outlast.3; do
+	[ -n "$(manual $page)" ] || complain "there is no $page"
+done
+for page in $(sources . -- '*.[1-8]'); do
+	case $page in *.[1-8]) ;; *) continue ;; esac
+	while read -r found; do
+		complain "${found#mandoc: }"
+	done < <(mandoc -Tlint -W warning "$page" 2>&1)
+	grep -q '^\.Sh BUGS' "$page" || complain "$page: no BUGS section"
+done
+
+page=$(manual outlast.conf.5)
+sample=examples/outlast.conf
+[ -e $sample ] || complain "there is no $sample"
+if options=$("$outlastd" --print-options 2>&1) && [ -n "$options" ]; then
+	for option in $(awk '{ print $1 }' <<<"$options" | sort -u); do
+		[ -z "$page" ] || has_item "$page" "$option" ||
+			complain "$page: no item for $option"
+		[ ! -e $sample ] ||
+			grep -q -E "^[[:space:]#]*$option([[:space:];]|\$)" $sample ||
+			complain "$sample: does not show $option"
+	done
+else
+	complain "outlastd --print-options failed: $(head -1 <<<"$options")"
+fi
+
+page=$(manual outlastd.8)
+if help=$("$outlastd" --help 2>&1) && [ -n "$help" ]; then
+	for option in $(grep -oE '(^|[[:space:][|,])-{1,2}[a-zA-Z][a-z-]*' \
+		<<<"$help" | grep -oE -e '-{1,2}[a-zA-Z][a-z-]*' | sort -u); do
+		name=${option#-}
+		[ -z "$page" ] ||
+			grep -q -E "Fl (Fl |-)?${name#-}([[:space:]|,]|\$)" "$page" ||
+			complain "$page: no Fl for $option"
+	done
+else
+	complain "outlastd --help failed: $(head -1 <<<"$help")"
+fi
+
+page=$(manual outlast.3)
+header=src/lib/outlast/outlast.h
+functions=$(code $header | tr '\n' ' ' |
+	grep -oE '(OL_PUBLIC|__attribute__\(\(visibility[^;]*)[^;]*;' |
+	grep -oE '\bol_[a-z_]+ ?\(' | tr -d '( ' | sort -u)
+[ -n "$functions" ] || complain "$header: no public function found"
+for function in $functions; do
+	[ -z "$page" ] || grep -q -E "^\.F[no] (\"?.*[ \"*])?$function\b" "$page" ||
+		complain "$page: nothing about $function"
+done
+verdict

@@ -1,0 +1,64 @@
+#!/bin/bash
+# What a process says on its notify socket cannot hurt the master: neither
+# rubbish nor a flood; nor does it believe numbers that are none.
+# shellcheck source=../lib/lib.sh
+. "$(dirname "$0")/../lib/lib.sh"
+
+cat >"$T/rubbish.py" <<'PY'
+#!/usr/bin/python3
+import os
+import random
+import socket
+import time
+seed = int(os.environ["SEED"])
+rng = random.Random(seed)
+sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+sock.connect(os.environ["NOTIFY_SOCKET"])
+fixed = [
+    b"", b"\0", b"=", b"\n", b"READY", b"READY=", b"READY=0", b"READY=2",
+    b"EXTEND_TIMEOUT_USEC=-1", b"EXTEND_TIMEOUT_USEC=99999999999999999999",
+    b"X_OUTLAST_TASKS=-5", b"X_OUTLAST_PROGRESS=101 x", b"STATUS=" + b"x" * 2000,
+    b"STATUS=\x1b[2J\r\nforged line", b"MAINPID=1", b"FDSTORE=1", b"A" * 60000,
+    b"STOPPING=0", b"WATCHDOG=trigger", b"\xff" * 100, b"READY=1\0STOPPING=1",
+]
+
+
+def send(data):
+    try:
+        sock.send(data)
+    except OSError:
+        pass
+
+
+for data in fixed:
+    sock.send(data) if len(data) < 50000 else send(data)
+    time.sleep(0.005)
+for i in range(3000):
+    send(rng.randbytes(rng.randrange(600)))
+    if i % 10 == 0:
+        time.sleep(0.001)
+print("rubbish sent, seed", seed, flush=True)
+sock.send(b"READY=1\nSTATUS=fine")
+while True:
+    time.sleep(60)
+PY
+chmod +x "$T/rubbish.py"
+pool_more="env SEED $SEED; shutdown_delay 2s;"
+write_conf 1 "$T/rubbish.py"
+start_outlastd
+wait_for 30 grep -q 'rubbish sent' "$T/outlastd.log"
+child=$(children "$outlastd")
+sleep 0.5
+alive "$outlastd" || fail 'the master died'
+expect 'the child' "$(children "$outlastd")" "$child"
+! grep -q -a -P '\x1b|^forged' "$T/outlastd.log" || fail 'the log was forged'
+[ "$(wc -l <"$T/outlastd.log")" -lt 500 ] || fail 'the log was flooded'
+before=$(cpu_ms "$outlastd")
+sleep 1
+[ $(($(cpu_ms "$outlastd") - before)) -lt 100 ] || fail 'the master spins'
+# It still acts.
+write_conf 2 "$APP"
+reload
+wait_for 10 serves
+stop "$outlastd" TERM 8
+expect 'exit status' "$exited" 0
