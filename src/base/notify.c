@@ -10,7 +10,6 @@
 #include <unistd.h>
 
 #include "base/notify.h"
-#include "base/text.h"
 
 /* A whole decimal number from 0 to max, with nothing around it. */
 static int
@@ -41,6 +40,15 @@ parse_flag(const char *s, size_t len, bool *out)
 	return 0;
 }
 
+static void
+keep(struct ol_notify *n, const char *text, size_t len)
+{
+	if (len >= sizeof(n->status))
+		len = sizeof(n->status) - 1;
+	memcpy(n->status, text, len);
+	n->status[len] = '\0';
+}
+
 /* "45" or "45 drawing page 3" */
 static int
 parse_progress(const char *s, size_t len, struct ol_notify *n)
@@ -53,8 +61,7 @@ parse_progress(const char *s, size_t len, struct ol_notify *n)
 		return -1;
 	n->progress = (int)percent;
 	if (space != NULL)
-		ol_text_escape(
-		    n->status, sizeof(n->status), space + 1, len - digits - 1);
+		keep(n, space + 1, len - digits - 1);
 	return 0;
 }
 
@@ -94,7 +101,7 @@ parse_line(struct ol_notify *n, const char *line, size_t len)
 			return parse_flag(value, value_len,
 			    (bool *)((char *)n + flags[i].offset));
 	if (IS("STATUS"))
-		ol_text_escape(n->status, sizeof(n->status), value, value_len);
+		keep(n, value, value_len);
 	else if (IS("X_OUTLAST_PROGRESS"))
 		return parse_progress(value, value_len, n);
 #undef IS

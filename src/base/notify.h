@@ -24,7 +24,7 @@ struct ol_notify {
 	int64_t requests;    /* X_OUTLAST_REQUESTS: answered since the start */
 	int64_t idle_usec;   /* X_OUTLAST_IDLE: without request and item */
 	int progress;	     /* X_OUTLAST_PROGRESS: 0 … 100 */
-	char status[256];    /* STATUS, or X_OUTLAST_PROGRESS's text; escaped */
+	char status[256];    /* STATUS, or X_OUTLAST_PROGRESS's text; as sent */
 };
 
 /*

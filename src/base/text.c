@@ -3,32 +3,6 @@
 
 #include "base/text.h"
 
-size_t
-ol_text_escape(char *dst, size_t size, const char *src, size_t len)
-{
-	size_t i, n = 0, cut = 0; /* where "..." still fits */
-
-	for (i = 0; i < len; i++) {
-		unsigned char c = (unsigned char)src[i];
-		int plain = c >= 0x20 && c < 0x7f && c != '\\';
-		size_t need = plain ? 1 : 4;
-
-		if (n + need >= size) {
-			n = cut + strlcpy(dst + cut, "...", size - cut);
-			return n < size ? n : size - 1;
-		}
-		if (plain)
-			dst[n] = (char)c;
-		else
-			snprintf(dst + n, size - n, "\\x%02x", c);
-		n += need;
-		if (n + 3 < size)
-			cut = n;
-	}
-	dst[n] = '\0';
-	return n;
-}
-
 /*
  * Length of the well-formed UTF-8 character at s, or 0. The ranges are those
  * of the Unicode Standard, table 3-7 (no surrogates, nothing over-long).
@@ -60,6 +34,45 @@ utf8_length(const unsigned char *s, size_t left)
 	for (i = 2; i < n; i++)
 		if (s[i] < 0x80 || s[i] > 0xbf)
 			return 0;
+	return n;
+}
+
+/* A character that neither moves a terminal's cursor nor ends a line: its
+ * length, or 0. U+0080 to U+009F are control characters, too. */
+static size_t
+printable(const unsigned char *s, size_t left)
+{
+	if (s[0] < 0x80)
+		return s[0] >= 0x20 && s[0] != 0x7f && s[0] != '\\';
+	if (s[0] == 0xc2 && left > 1 && s[1] < 0xa0)
+		return 0;
+	return utf8_length(s, left);
+}
+
+size_t
+ol_text_escape(char *dst, size_t size, const char *src, size_t len)
+{
+	const unsigned char *s = (const unsigned char *)src;
+	size_t i = 0, n = 0, cut = 0; /* where "..." still fits */
+
+	while (i < len) {
+		size_t plain = printable(s + i, len - i);
+		size_t need = plain > 0 ? plain : 4;
+
+		if (n + need >= size) {
+			n = cut + strlcpy(dst + cut, "...", size - cut);
+			return n < size ? n : size - 1;
+		}
+		if (plain > 0)
+			memcpy(dst + n, s + i, plain);
+		else
+			snprintf(dst + n, size - n, "\\x%02x", s[i]);
+		i += plain > 0 ? plain : 1;
+		n += need;
+		if (n + 3 < size)
+			cut = n;
+	}
+	dst[n] = '\0';
 	return n;
 }
 

@@ -6,9 +6,10 @@
 
 /*
  * Copy at most len bytes of src to dst (size > 0, always terminated) with
- * every control byte, backslash and non-ASCII byte written as \xHH, so that
- * the result is one line and cannot move a terminal's cursor. Stops early,
- * with "..." at the end, when dst is full. Returns the length of dst.
+ * every control character, backslash and byte that is not UTF-8 written as
+ * \xHH, so that the result is one line and cannot move a terminal's cursor.
+ * Stops early, with "..." at the end, when dst is full. Returns the length of
+ * dst. Once is enough: a second pass doubles the backslashes.
  */
 size_t ol_text_escape(char *dst, size_t size, const char *src, size_t len);
 

@@ -1,4 +1,3 @@
-#define _GNU_SOURCE /* asprintf, strcasestr */
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>

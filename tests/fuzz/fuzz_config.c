@@ -5,7 +5,6 @@
  *
  *     ./fuzz_config tests/fuzz/corpus/config
  */
-#define _GNU_SOURCE /* memfd_create */
 #include <sys/types.h>
 #include <sys/mman.h>
 #include <errno.h>

@@ -15,8 +15,11 @@ test_escape(void **state)
 	(void)state;
 	assert_int_equal(ol_text_escape(out, sizeof(out), "plain", 5), 5);
 	assert_string_equal(out, "plain");
-	ol_text_escape(out, sizeof(out), "a\nb\x1b[2J\xc3\xa4\\", 10);
-	assert_string_equal(out, "a\\x0ab\\x1b[2J\\xc3\\xa4\\x5c");
+	ol_text_escape(out, sizeof(out), "a\nb\x1b[2J\\", 8);
+	assert_string_equal(out, "a\\x0ab\\x1b[2J\\x5c");
+	/* A letter stays; a C1 control and half a letter do not. */
+	ol_text_escape(out, sizeof(out), "\xc3\xa4\xc2\x9b|\xc3", 6);
+	assert_string_equal(out, "\xc3\xa4\\xc2\\x9b|\\xc3");
 }
 
 static void

@@ -6,7 +6,6 @@
  * "test_config_faults --write" writes the .expected files anew, to be read
  * with care before they are committed.
  */
-#define _GNU_SOURCE /* asprintf */
 #include <sys/types.h>
 #include <setjmp.h>
 #include <stdarg.h>

@@ -55,7 +55,7 @@ below(uint64_t *random, size_t n)
 
 /* Put piece in place of cut bytes at a random place. */
 static size_t
-splice(uint64_t *random, char *text, size_t size, const char *piece, size_t len,
+insert_text(uint64_t *random, char *text, size_t size, const char *piece, size_t len,
     size_t cut)
 {
 	size_t at = below(random, size + 1);
@@ -82,15 +82,15 @@ mutate(uint64_t *random, char *text, size_t size)
 
 	switch (below(random, 5)) {
 	case 0:
-		return splice(random, text, size, "", 0, 1);
+		return insert_text(random, text, size, "", 0, 1);
 	case 1:
-		return splice(random, text, size, "", 0, below(random, 40));
+		return insert_text(random, text, size, "", 0, below(random, 40));
 	case 2:
-		return splice(random, text, size, &byte, 1, 1);
+		return insert_text(random, text, size, &byte, 1, 1);
 	case 3:
-		return splice(random, text, size, piece, strlen(piece), 0);
+		return insert_text(random, text, size, piece, strlen(piece), 0);
 	default:
-		return splice(random, text, size, piece, strlen(piece), 1);
+		return insert_text(random, text, size, piece, strlen(piece), 1);
 	}
 }
 
