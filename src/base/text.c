@@ -37,13 +37,14 @@ utf8_length(const unsigned char *s, size_t left)
 	return n;
 }
 
-/* A character that neither moves a terminal's cursor nor ends a line: its
- * length, or 0. U+0080 to U+009F are control characters, too. */
-static size_t
-printable(const unsigned char *s, size_t left)
+size_t
+ol_text_printable(const char *text, size_t left)
 {
+	const unsigned char *s = (const unsigned char *)text;
+
 	if (s[0] < 0x80)
 		return s[0] >= 0x20 && s[0] != 0x7f && s[0] != '\\';
+	/* U+0080 to U+009F are control characters, too. */
 	if (s[0] == 0xc2 && left > 1 && s[1] < 0xa0)
 		return 0;
 	return utf8_length(s, left);
@@ -52,11 +53,10 @@ printable(const unsigned char *s, size_t left)
 size_t
 ol_text_escape(char *dst, size_t size, const char *src, size_t len)
 {
-	const unsigned char *s = (const unsigned char *)src;
 	size_t i = 0, n = 0, cut = 0; /* where "..." still fits */
 
 	while (i < len) {
-		size_t plain = printable(s + i, len - i);
+		size_t plain = ol_text_printable(src + i, len - i);
 		size_t need = plain > 0 ? plain : 4;
 
 		if (n + need >= size) {
@@ -64,9 +64,10 @@ ol_text_escape(char *dst, size_t size, const char *src, size_t len)
 			return n < size ? n : size - 1;
 		}
 		if (plain > 0)
-			memcpy(dst + n, s + i, plain);
+			memcpy(dst + n, src + i, plain);
 		else
-			snprintf(dst + n, size - n, "\\x%02x", s[i]);
+			snprintf(dst + n, size - n, "\\x%02x",
+			    (unsigned char)src[i]);
 		i += plain > 0 ? plain : 1;
 		n += need;
 		if (n + 3 < size)

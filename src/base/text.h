@@ -5,6 +5,13 @@
 #include <stddef.h>
 
 /*
+ * The length of the character at s (left > 0 bytes are there) if it neither
+ * moves a terminal's cursor nor ends a line, else 0. A backslash is 0, too:
+ * it begins an escape.
+ */
+size_t ol_text_printable(const char *s, size_t left);
+
+/*
  * Copy at most len bytes of src to dst (size > 0, always terminated) with
  * every control character, backslash and byte that is not UTF-8 written as
  * \xHH, so that the result is one line and cannot move a terminal's cursor.

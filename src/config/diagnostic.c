@@ -129,20 +129,26 @@ compare(const void *left, const void *right)
 	return a->order < b->order ? -1 : a->order > b->order;
 }
 
-/* One byte as shown; returns the columns that it takes. */
+/*
+ * The character at s as shown; *taken is how many bytes it was. Returns the
+ * columns that it takes.
+ */
 static size_t
-show_byte(char out[5], char byte)
+show(char out[5], const char *s, size_t left, size_t *taken)
 {
-	if (byte == '\t' || byte == '\\') {
-		out[0] = byte;
-		out[1] = '\0';
-		return 1;
+	*taken = *s == '\t' || *s == '\\' ? 1 : ol_text_printable(s, left);
+	if (*taken == 0) {
+		*taken = 1;
+		return ol_text_escape(out, 5, s, 1);
 	}
-	return ol_text_escape(out, 5, &byte, 1);
+	memcpy(out, s, *taken);
+	out[*taken] = '\0';
+	return 1;
 }
 
 /*
- * The line of place and the caret under it. Bytes are escaped; a tab stays one
+ * The line of place and the caret under it. What cannot be shown is escaped; a
+ * tab stays one
  * in both lines, so that the caret stands right whatever a tab's width is.
  */
 static void
@@ -152,8 +158,8 @@ print_excerpt(FILE *out, const struct ol_place *place, const char *mark,
 	const char *text = place->source->text;
 	size_t size = place->source->size;
 	size_t at = place->offset < size ? place->offset : size;
-	size_t start = at, end = at, from, to, i, width = 0;
-	char byte[5];
+	size_t start = at, end = at, from, to, i, n, width = 0;
+	char shown[5];
 
 	while (start > 0 && text[start - 1] != '\n')
 		start--;
@@ -173,22 +179,22 @@ print_excerpt(FILE *out, const struct ol_place *place, const char *mark,
 	}
 
 	fprintf(out, "%6u | %s", place->line, from > start ? "..." : "");
-	for (i = from; i < to; i++) {
-		show_byte(byte, text[i]);
-		fputs(byte, out);
+	for (i = from; i < to; i += n) {
+		show(shown, text + i, to - i, &n);
+		fputs(shown, out);
 	}
 	fprintf(out, "%s\n       | %s", to < end ? "..." : "",
 	    from > start ? "   " : "");
-	for (i = from; i < at; i++) {
-		size_t columns = show_byte(byte, text[i]);
+	for (i = from; i < at; i += n) {
+		size_t columns = show(shown, text + i, at - i, &n);
 
 		if (text[i] == '\t')
 			putc('\t', out);
 		else
 			fprintf(out, "%*s", (int)columns, "");
 	}
-	for (i = at; i < at + place->width && i < to; i++)
-		width += show_byte(byte, text[i]);
+	for (i = at; i < at + place->width && i < to; i += n)
+		width += show(shown, text + i, to - i, &n);
 	fputs(mark, out);
 	putc('^', out);
 	for (i = 1; i < width; i++)
