@@ -55,18 +55,17 @@ below(uint64_t *random, size_t n)
 
 /* Put piece in place of cut bytes at a random place. */
 static size_t
-insert_text(uint64_t *random, char *text, size_t size, const char *piece, size_t len,
-    size_t cut)
+put_piece(uint64_t *random, char *text, size_t size, const char *piece,
+    size_t len, size_t cut)
 {
-	size_t at = below(random, size + 1);
+	size_t at = below(random, size + 1), rest = size - at;
 
-	if (cut > size - at)
-		cut = size - at;
-	if (size - cut + len >= TEXT_MAX)
+	rest -= cut < rest ? cut : rest;
+	if (at + len + rest >= TEXT_MAX)
 		return size;
-	memmove(text + at + len, text + at + cut, size - at - cut);
+	memmove(text + at + len, text + size - rest, rest);
 	memcpy(text + at, piece, len);
-	return size - cut + len;
+	return at + len + rest;
 }
 
 static size_t
@@ -82,15 +81,15 @@ mutate(uint64_t *random, char *text, size_t size)
 
 	switch (below(random, 5)) {
 	case 0:
-		return insert_text(random, text, size, "", 0, 1);
+		return put_piece(random, text, size, "", 0, 1);
 	case 1:
-		return insert_text(random, text, size, "", 0, below(random, 40));
+		return put_piece(random, text, size, "", 0, below(random, 40));
 	case 2:
-		return insert_text(random, text, size, &byte, 1, 1);
+		return put_piece(random, text, size, &byte, 1, 1);
 	case 3:
-		return insert_text(random, text, size, piece, strlen(piece), 0);
+		return put_piece(random, text, size, piece, strlen(piece), 0);
 	default:
-		return insert_text(random, text, size, piece, strlen(piece), 1);
+		return put_piece(random, text, size, piece, strlen(piece), 1);
 	}
 }
 
