@@ -139,13 +139,6 @@ ol_app_on_error(struct ol_app *app, ol_error_fn *fn, void *arg)
 	app->on_error_arg = arg;
 }
 
-void
-ol_app_idle_changed(struct ol_app *app)
-{
-	if (ol_stop_begun(&app->stop))
-		ol_wake_up(app->bell);
-}
-
 /* Serve from a listener that is there; the result is ol_app_run()'s. */
 static int
 serve(struct ol_app *app, int listener)

@@ -33,9 +33,6 @@ struct ol_app {
 	struct ol_supervisor supervisor;
 };
 
-/* The last item has ended. Any thread. */
-void ol_app_idle_changed(struct ol_app *app);
-
 /*
  * The listening socket: --listen's, systemd's, or descriptor 0. *own says that
  * it is ours to close. -1, having told why, when there is none.

@@ -35,7 +35,11 @@ compare_due(const struct ol_work *a, const struct ol_work *b)
 RB_GENERATE_INTERNAL(ol_work_tree, ol_work, link.tree, compare_due,
     static __attribute__((unused)))
 
-/* The last step of every item: its data, itself, the count. No lock held. */
+/*
+ * The last step of every item: its data, itself, the count. No lock held. The
+ * count falls under the lock and is the last that is touched of the
+ * application: when it is 0, another thread may free that.
+ */
 static void
 finish(struct ol_work *work)
 {
@@ -45,14 +49,15 @@ finish(struct ol_work *work)
 	if (work->free_data != NULL)
 		work->free_data(work->data);
 	ol_work_free(work);
+	pthread_mutex_lock(&b->lock);
+	ol_supervisor_changed(&app->supervisor);
 	if (atomic_fetch_sub(&b->live, 1) == 1) {
-		pthread_mutex_lock(&b->lock);
 		if (b->drain_waiters > 0)
 			pthread_cond_broadcast(&b->quiet);
-		pthread_mutex_unlock(&b->lock);
-		ol_app_idle_changed(app);
+		if (ol_stop_begun(&app->stop))
+			ol_wake_up(app->bell);
 	}
-	ol_supervisor_changed(&app->supervisor);
+	pthread_mutex_unlock(&b->lock);
 }
 
 /*

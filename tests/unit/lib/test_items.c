@@ -22,7 +22,7 @@ static struct {
 	enum ol_error_kind kind;
 	char item[64], message[128], progress[64];
 	int percent;
-	int order[64];
+	atomic_int order[64];
 } seen;
 
 static void
