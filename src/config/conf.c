@@ -26,6 +26,7 @@ enum {
 /* Which directives a block has; by the number of the row. */
 struct seen {
 	const struct ol_directive *first[OPTIONS_MAX];
+	const struct ol_directive *good[OPTIONS_MAX]; /* gave the value */
 	bool guessed[OPTIONS_MAX]; /* one that is misspelt was told */
 };
 
@@ -35,7 +36,8 @@ struct draft {
 	struct ol_diagnostics *diagnostics;
 	struct ol_conf *conf;
 	struct ol_conf_pool *standard; /* what pools start from */
-	struct seen main;	       /* file and -g: what counts */
+	struct seen main;	       /* file and -g; good alone is used */
+	bool failed;		       /* something at top level is in error */
 	bool told_run_user;
 	int npools;
 };
@@ -213,25 +215,27 @@ read_main(struct draft *draft, const struct ol_directives *list)
 	const struct ol_directive *d;
 	struct seen seen = { .first = { NULL } };
 	bool logs = false;
-	size_t i;
+	void *target;
 
 	TAILQ_FOREACH (d, list, link) {
 		option = find_option(draft, d, OL_IN_MAIN, &seen);
 		if (option == NULL || !note_seen(draft, option, d, &seen))
 			continue;
+		if (d->bad)
+			draft->failed = true;
 		if (d->bad || option->kind == OL_KIND_POOL)
 			continue;
 		if (option->kind == OL_KIND_LOG && !logs) {
 			logs = true;
 			free_logs(draft->conf);
 		}
-		set_option(draft, option, d,
-		    option->context == OL_IN_MAIN ? (void *)draft->conf
-						  : draft->standard);
+		target = option->context == OL_IN_MAIN ? (void *)draft->conf
+						       : draft->standard;
+		if (set_option(draft, option, d, target) == 0)
+			draft->main.good[ol_table_index(option)] = d;
+		else
+			draft->failed = true;
 	}
-	for (i = 0; i < ol_table_size(); i++)
-		if (seen.first[i] != NULL)
-			draft->main.first[i] = seen.first[i];
 }
 
 /* --- pools --------------------------------------------------------------- */
@@ -342,7 +346,7 @@ find_origin(
 {
 	size_t i = ol_table_index(ol_table_find(name));
 
-	return seen->first[i] != NULL ? seen->first[i] : draft->main.first[i];
+	return seen->good[i] != NULL ? seen->good[i] : draft->main.good[i];
 }
 
 static void
@@ -436,7 +440,7 @@ check_notify_path(struct draft *draft, const struct ol_conf_pool *pool)
 	if (folder + name <= SOCKET_PATH_MAX)
 		return;
 	most = SOCKET_PATH_MAX - name;
-	d = draft->main.first[ol_table_index(ol_table_find("pid"))];
+	d = draft->main.good[ol_table_index(ol_table_find("pid"))];
 	ol_diagnostic_error(draft->diagnostics,
 	    d != NULL ? d->words[1].place : pool->block->words[1].place,
 	    "the folder of the pid file is %zu bytes too long for the sockets "
@@ -464,13 +468,15 @@ read_pool(struct draft *draft, const struct ol_directive *block)
 			continue;
 		if (d->bad || set_option(draft, option, d, pool) == -1)
 			failed = true;
+		else
+			seen.good[ol_table_index(option)] = d;
 	}
 	check_env_unique(draft, block);
 	check_required(draft, block, &seen);
 	if (pool->shutdown_delay_max == -1)
 		pool->shutdown_delay_max = pool->shutdown_delay;
 	check_user(draft, pool, block, &seen);
-	if (!failed)
+	if (!failed && !draft->failed)
 		check_delays(draft, pool, &seen);
 	check_listen_unique(draft, pool);
 	if (name == NULL) {
