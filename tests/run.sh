@@ -117,6 +117,8 @@ one() {
 	fi
 	# Its own session: what it leaves behind cannot reach our terminal.
 	timeout -k 15 "$limit" "$@" >"$log" 2>&1 </dev/null || status=$?
+	# 77 without a reason is no skip: other programs use that number too.
+	[ $status != 77 ] || tail -n 1 "$log" | grep -q '^skip: .' || status=1
 	case $status in
 	0)
 		passed=$((passed + 1))
@@ -139,7 +141,7 @@ one() {
 # skip NAME REASON
 skip() {
 	skipped=$((skipped + 1))
-	printf 'skip %s: %s\n' "$1" "${2:-it gave no reason}"
+	printf 'skip %s: %s\n' "$1" "$2"
 }
 
 finish() {
@@ -320,7 +322,7 @@ run_fuzz() {
 			"tests/fuzz/corpus/${target#fuzz_}"
 		one "fuzz/${target#fuzz_}" "build/fuzz/$target" \
 			-max_total_time=$((20 * (trials > 1 ? trials : 1))) \
-			-max_len=8192 -print_final_stats=1 \
+			-max_len=8192 -print_final_stats=1 -error_exitcode=1 \
 			-artifact_prefix="$LOGS/$target-" \
 			"build/fuzz/corpus/$target" \
 			"tests/fuzz/corpus/${target#fuzz_}"
