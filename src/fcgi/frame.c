@@ -175,8 +175,9 @@ header_fault(const FCGI_Header *header, enum stage stage, unsigned id)
 	return NULL;
 }
 
-void
-ol_frame_look(struct ol_frame *frame, const unsigned char *data, size_t len)
+static void
+look(struct ol_frame *frame, const unsigned char *data, size_t len,
+    bool head_only)
 {
 	struct pairs pairs = { .part = NAME_LENGTH };
 	enum stage stage = BEGIN;
@@ -220,6 +221,7 @@ ol_frame_look(struct ol_frame *frame, const unsigned char *data, size_t len)
 			if (pairs.part != NAME_LENGTH || pairs.have != 0)
 				why = "the last parameter is cut short";
 			frame->verdict = OL_FRAME_BODY;
+			frame->head = at;
 			stage = BODY;
 			break;
 		case BODY:
@@ -231,11 +233,25 @@ ol_frame_look(struct ol_frame *frame, const unsigned char *data, size_t len)
 			frame->verdict = OL_FRAME_WHOLE;
 			break;
 		}
-		if (why != NULL || frame->verdict == OL_FRAME_WHOLE)
+		if (why != NULL || frame->verdict == OL_FRAME_WHOLE ||
+		    (stage == BODY && head_only))
 			break;
 	}
 	if (why != NULL) {
 		frame->verdict = OL_FRAME_BAD;
 		frame->why = why;
 	}
+}
+
+void
+ol_frame_look(struct ol_frame *frame, const unsigned char *data, size_t len)
+{
+	look(frame, data, len, false);
+}
+
+void
+ol_frame_look_head(
+    struct ol_frame *frame, const unsigned char *data, size_t len)
+{
+	look(frame, data, len, true);
 }

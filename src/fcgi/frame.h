@@ -25,16 +25,21 @@ struct ol_frame {
 	enum ol_frame_verdict verdict;
 	bool keep;		/* FCGI_KEEP_CONN				   */
 	int64_t content_length; /* CONTENT_LENGTH; -1: absent or empty	   */
+	size_t head;		/* bytes up to the end of the parameters   */
 	size_t body;		/* bytes of standard input in whole records */
 	const char *why;	/* OL_FRAME_BAD: static, for a log line	   */
 };
 
 /*
  * Judge the first len bytes that a connection has to offer. The fields beside
- * verdict are known as far as the verdict goes: keep and content_length from
- * OL_FRAME_BODY on, body is final with OL_FRAME_WHOLE.
+ * verdict are known as far as the verdict goes: keep, content_length and head
+ * from OL_FRAME_BODY on, body is final with OL_FRAME_WHOLE.
  */
 void ol_frame_look(
+    struct ol_frame *frame, const unsigned char *data, size_t len);
+
+/* The same, but no further than the parameters: OL_FRAME_BODY at the most. */
+void ol_frame_look_head(
     struct ol_frame *frame, const unsigned char *data, size_t len);
 
 #endif

@@ -2,13 +2,13 @@
 #include <sys/socket.h>
 #include <event2/event.h>
 #include <errno.h>
-#include <fastcgi.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "fcgi/record.h"
 #include "lib/app.h"
 #include "lib/conn.h"
 #include "lib/error.h"
@@ -16,16 +16,15 @@
 
 enum {
 	WINDOW = 128 * 1024, /* more than OL_FRAME_PARAMS_MAX */
-	/* A body that is to come whole before a thread is spent on it: what a
-	 * socket surely holds. */
-	SMALL_BODY = 32 * 1024,
+	/* Windows taken from one connection before others have their turn. */
+	TURN = 8,
 	/* Descriptors that are not given to connections. */
 	RESERVE = 32,
 };
 
-/* A body that has not come whole by then is waited for by a thread. */
-#define BODY_PATIENCE OL_MSEC(500)
-#define PAUSE	      OL_MSEC(500)
+/* How often those whose request is late are looked for, while there are any. */
+#define LATE_CHECK OL_MSEC(500)
+#define PAUSE	   OL_MSEC(500)
 
 static void look(struct ol_conn *);
 
@@ -61,6 +60,7 @@ drop(struct ol_conn *conn)
 	unwatch(conn);
 	if (conn->fd != -1)
 		close(conn->fd);
+	ol_conn_forget_intake(conn);
 	free(conn);
 	atomic_fetch_sub(&conns->open, 1);
 	if (conns->paused || atomic_load(&conns->retiring))
@@ -74,13 +74,15 @@ on_readable(evutil_socket_t fd, short what, void *arg)
 	int state = OL_CONN_BUSY;
 
 	(void)fd;
-	(void)what;
 	/* A thread has it: it hands the connection back instead of keeping
 	 * quiet. Otherwise it is ours until we give it away. */
 	if (atomic_compare_exchange_strong(
 		&conn->state, &state, OL_CONN_BUSY_LOOK) ||
 	    state == OL_CONN_BUSY_LOOK)
 		return;
+	/* Its end came with its last bytes: there is no other edge. */
+	if (what & EV_CLOSED)
+		conn->half_closed = true;
 	look(conn);
 }
 
@@ -108,7 +110,7 @@ watch(struct ol_conn *conn)
 		conns->by_fd_size = size;
 	}
 	event_assign(&conn->event, ol_loop_base(conn->app->loop), conn->fd,
-	    EV_READ | EV_PERSIST | EV_ET, on_readable, conn);
+	    EV_READ | EV_CLOSED | EV_PERSIST | EV_ET, on_readable, conn);
 	if (event_add(&conn->event, NULL) == -1)
 		return -1;
 	conns->by_fd[conn->fd] = conn;
@@ -118,34 +120,24 @@ watch(struct ol_conn *conn)
 }
 
 static void
-arm_partial_timer(struct ol_conns *conns)
-{
-	struct ol_conn *oldest = TAILQ_FIRST(&conns->partials);
-
-	/* Bodies lose patience first; a look at all of them is cheap. */
-	ol_timer_at(conns->partial,
-	    oldest == NULL ? OL_NEVER : ol_clock_now() + BODY_PATIENCE);
-}
-
-static void
 note_partial(struct ol_conn *conn)
 {
 	struct ol_conns *conns = &conn->app->conns;
-	bool first = TAILQ_EMPTY(&conns->partials);
 
 	if (conn->partial)
 		return;
 	conn->partial = true;
-	conn->since = ol_clock_now();
+	if (TAILQ_EMPTY(&conns->partials))
+		ol_timer_at(conns->late, ol_clock_now() + LATE_CHECK);
 	TAILQ_INSERT_TAIL(&conns->partials, conn, partial_link);
-	if (first)
-		arm_partial_timer(conns);
 }
 
 static void
 dispatch(struct ol_conn *conn)
 {
 	forget_partial(conn);
+	if (conn->half_closed)
+		conn->frame.keep = false;
 	/* A connection that ends with this reply needs no loop any more. */
 	if (!conn->frame.keep)
 		unwatch(conn);
@@ -157,9 +149,7 @@ dispatch(struct ol_conn *conn)
 static void
 rest(struct ol_conn *conn)
 {
-	static const FCGI_Header nothing = {
-		.version = FCGI_VERSION_1, .type = FCGI_STDERR, .requestIdB0 = 1
-	};
+	unsigned char nothing[OL_RECORD_HEADER];
 
 	if (watch(conn) == -1) {
 		ol_error_tell(conn->app, OL_ERROR_PROCESS,
@@ -171,9 +161,59 @@ rest(struct ol_conn *conn)
 	 * nginx closes an idle cached connection on any readable byte; one
 	 * that it has just used again sees a record that says nothing.
 	 */
-	if (atomic_load(&conn->app->conns.retiring))
-		send(conn->fd, &nothing, sizeof(nothing),
+	if (atomic_load(&conn->app->conns.retiring)) {
+		ol_record_header(nothing, OL_RECORD_STDERR, 0);
+		send(conn->fd, nothing, sizeof(nothing),
 		    MSG_DONTWAIT | MSG_NOSIGNAL);
+	}
+}
+
+static void
+refuse(struct ol_conn *conn)
+{
+	ol_error_tell(conn->app, OL_ERROR_REQUEST,
+	    "closed a connection that sent no proper request: %s",
+	    conn->frame.why);
+	drop(conn);
+}
+
+/* Take what has come of a request in pieces, up to a turn's worth. */
+static void
+collect(struct ol_conn *conn)
+{
+	struct ol_conns *conns = &conn->app->conns;
+	int turn;
+
+	for (turn = 0; turn < TURN; turn++) {
+		ssize_t n = recv(conn->fd, conns->window, WINDOW, MSG_DONTWAIT);
+
+		if (n == -1 && (errno == EAGAIN || errno == EINTR))
+			break;
+		if (n <= 0) {
+			ol_error_tell(conn->app, OL_ERROR_REQUEST,
+			    "the web server left in the middle of a request");
+			drop(conn);
+			return;
+		}
+		/* A head has its time in all, a body from piece to piece. */
+		if (turn == 0 && (!conn->partial || conn->intake->head_whole))
+			conn->since = ol_clock_now();
+		ol_intake_take(
+		    conn->intake, &conn->frame, conns->window, (size_t)n);
+		if (conn->frame.verdict == OL_FRAME_BAD) {
+			refuse(conn);
+			return;
+		}
+		if (conn->frame.verdict == OL_FRAME_WHOLE) {
+			dispatch(conn);
+			return;
+		}
+	}
+	note_partial(conn);
+	if (watch(conn) == -1)
+		drop(conn);
+	else if (turn == TURN)
+		event_active(&conn->event, EV_READ, 0);
 }
 
 /* See what a connection that is ours has to offer, and act on it. */
@@ -181,17 +221,18 @@ static void
 look(struct ol_conn *conn)
 {
 	struct ol_conns *conns = &conn->app->conns;
-	ssize_t n =
-	    recv(conn->fd, conns->window, WINDOW, MSG_PEEK | MSG_DONTWAIT);
+	ssize_t n;
 
+	if (conn->intake != NULL) {
+		collect(conn);
+		return;
+	}
+	n = recv(conn->fd, conns->window, WINDOW, MSG_PEEK | MSG_DONTWAIT);
 	if (n == -1 && (errno == EAGAIN || errno == EINTR)) {
 		rest(conn);
 		return;
 	}
 	if (n <= 0) {
-		if (conn->partial)
-			ol_error_tell(conn->app, OL_ERROR_REQUEST,
-			    "the web server left in the middle of a request");
 		drop(conn);
 		return;
 	}
@@ -199,48 +240,45 @@ look(struct ol_conn *conn)
 	switch (conn->frame.verdict) {
 	case OL_FRAME_WHOLE:
 		dispatch(conn);
-		return;
-	case OL_FRAME_BAD:
-		ol_error_tell(conn->app, OL_ERROR_REQUEST,
-		    "closed a connection that sent no proper request: %s",
-		    conn->frame.why);
-		drop(conn);
-		return;
-	case OL_FRAME_BODY:
-		if (n == WINDOW || conn->frame.content_length > SMALL_BODY) {
-			dispatch(conn);
-			return;
-		}
 		break;
+	case OL_FRAME_BAD:
+		refuse(conn);
+		break;
+	case OL_FRAME_BODY:
 	case OL_FRAME_PARTIAL:
+		if ((conn->intake = malloc(sizeof(*conn->intake))) == NULL) {
+			drop(conn);
+			break;
+		}
+		ol_intake_init(conn->intake, conns->app->options.max_body);
+		collect(conn);
 		break;
 	}
-	note_partial(conn);
-	if (watch(conn) == -1)
-		drop(conn);
 }
 
-/* Give up those whose request takes too long, or give them to a thread. */
+/* Give up those whose request takes too long. */
 static void
-on_partial_timer(void *arg)
+on_late_check(void *arg)
 {
 	struct ol_conns *conns = arg;
 	int64_t now = ol_clock_now();
-	int64_t limit = OL_MSEC(conns->app->options.request_timeout_ms);
+	int limit_ms = conns->app->options.request_timeout_ms;
 	struct ol_conn *conn, *next;
 
 	TAILQ_FOREACH_SAFE (conn, &conns->partials, partial_link, next) {
-		if (now - conn->since >= limit) {
-			ol_error_tell(conns->app, OL_ERROR_REQUEST,
-			    "closed a connection whose request did not come "
-			    "whole in %d ms",
-			    conns->app->options.request_timeout_ms);
-			drop(conn);
-		} else if (conn->frame.verdict == OL_FRAME_BODY &&
-			   now - conn->since >= BODY_PATIENCE)
-			dispatch(conn);
+		if (now - conn->since < OL_MSEC(limit_ms))
+			continue;
+		ol_error_tell(conns->app, OL_ERROR_REQUEST,
+		    conn->intake->head_whole
+			? "closed a connection: no more of the body came in "
+			  "%d ms"
+			: "closed a connection: its request did not come in "
+			  "%d ms",
+		    limit_ms);
+		drop(conn);
 	}
-	arm_partial_timer(conns);
+	if (!TAILQ_EMPTY(&conns->partials))
+		ol_timer_at(conns->late, now + LATE_CHECK);
 }
 
 static void
@@ -327,12 +365,12 @@ ol_conns_init(struct ol_conns *conns, struct ol_app *app)
 				 ? (size_t)limit.rlim_cur - RESERVE
 				 : (size_t)limit.rlim_cur / 2 + 1;
 	conns->resume = ol_timer_new(app->loop, on_resume, conns);
-	conns->partial = ol_timer_new(app->loop, on_partial_timer, conns);
+	conns->late = ol_timer_new(app->loop, on_late_check, conns);
 	conns->window = malloc(WINDOW);
-	if (conns->resume == NULL || conns->partial == NULL ||
+	if (conns->resume == NULL || conns->late == NULL ||
 	    conns->window == NULL) {
 		ol_timer_free(conns->resume);
-		ol_timer_free(conns->partial);
+		ol_timer_free(conns->late);
 		free(conns->window);
 		return -1;
 	}
@@ -351,7 +389,7 @@ ol_conns_fini(struct ol_conns *conns)
 	if (conns->accept != NULL)
 		event_free(conns->accept);
 	ol_timer_free(conns->resume);
-	ol_timer_free(conns->partial);
+	ol_timer_free(conns->late);
 	free(conns->window);
 	free(conns->by_fd);
 	pthread_mutex_destroy(&conns->lock);
@@ -414,6 +452,16 @@ ol_conns_take_back(struct ol_conns *conns)
 	}
 	if (conns->paused && ol_conns_open(conns) < conns->max)
 		on_resume(conns);
+}
+
+void
+ol_conn_forget_intake(struct ol_conn *conn)
+{
+	if (conn->intake == NULL)
+		return;
+	ol_intake_fini(conn->intake);
+	free(conn->intake);
+	conn->intake = NULL;
 }
 
 size_t

@@ -1,8 +1,9 @@
 /*
  * Connections from the web server. The main loop accepts them, watches them
  * while they are idle and looks at what came (peek); a whole request goes to a
- * request thread, which hands the connection back. A connection is touched by
- * one of the two at a time: state says by whom.
+ * request thread, which hands the connection back. One that does not come
+ * whole at once is collected by the loop: no thread waits for a peer. A
+ * connection is touched by one of the two at a time: state says by whom.
  */
 #ifndef OL_LIB_CONN_H
 #define OL_LIB_CONN_H
@@ -14,7 +15,8 @@
 #include <event2/event_struct.h>
 #include <bsd/sys/queue.h>
 
-#include "fcgi/frame.h"
+#include "fcgi/intake.h"
+#include "fcgi/intake.h"
 
 struct ol_app;
 
@@ -35,11 +37,13 @@ struct ol_conn {
 	struct ol_app *app;
 	int fd;
 	atomic_int state;
-	bool watched;	       /* on conns.watched, event added */
-	bool partial;	       /* on conns.partial */
-	int64_t since;	       /* partial: when its request began to come */
-	enum ol_conn_end end;  /* on conns.returned */
-	struct ol_frame frame; /* of the request in work */
+	bool watched;	  /* on conns.watched, event added */
+	bool partial;	  /* on conns.partials */
+	bool half_closed; /* the peer sends nothing after this request */
+	int64_t since;	  /* partial: when its time began to run */
+	struct ol_intake *intake; /* owned; of a request that comes in pieces */
+	enum ol_conn_end end;	  /* on conns.returned */
+	struct ol_frame frame;	  /* of the request in work */
 	struct event event;
 	TAILQ_ENTRY(ol_conn) watched_link;
 	TAILQ_ENTRY(ol_conn) partial_link;
@@ -54,10 +58,10 @@ struct ol_conns {
 	int listener;
 	struct event *accept;
 	bool accepting, paused;
-	struct ol_timer *resume;  /* ends a pause */
-	struct ol_timer *partial; /* the oldest partial request */
+	struct ol_timer *resume; /* ends a pause */
+	struct ol_timer *late;	 /* looks for those that are late */
 	struct ol_conn_list watched;
-	struct ol_conn_list partials; /* oldest first */
+	struct ol_conn_list partials; /* requests that come in pieces */
 	struct ol_conn **by_fd;	      /* the watched ones */
 	int by_fd_size;
 	unsigned char *window; /* what is peeked at */
@@ -91,6 +95,9 @@ void ol_conns_take_back(struct ol_conns *);
 
 /* How many there are. Any thread. */
 size_t ol_conns_open(const struct ol_conns *);
+
+/* Free what was collected of its request. By whom it belongs to then. */
+void ol_conn_forget_intake(struct ol_conn *conn);
 
 /* A request thread is done with conn; it must not touch it afterwards. */
 void ol_conn_return(struct ol_conn *conn, enum ol_conn_end end);

@@ -1,23 +1,18 @@
-#include <sys/socket.h>
+#include <sys/mman.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "lib/app.h"
 #include "lib/error.h"
 #include "lib/request.h"
 
-/* A body that was read ahead of the handler. */
-struct body {
-	unsigned char *data;
-	size_t len, size;
-	bool too_large;
-};
-
 /*
- * Put *request on conn's descriptor. libfcgi takes a preset connection only
+ * Let libfcgi read a request from fd. It takes a preset connection only
  * when keepConnection is set already, and must not linger in close: detached.
  * Both fields are private to it; a unit test pins them.
  */
@@ -48,67 +43,33 @@ end_of_body(FCGX_Stream *in)
 	in->isClosed = 1;
 }
 
-static int
-body_add(struct body *body, const unsigned char *data, size_t len, size_t max)
-{
-	if (body->too_large || len > max - body->len) {
-		body->too_large = true;
-		return 0;
-	}
-	if (body->len + len > body->size) {
-		size_t size = body->size == 0 ? 64 * 1024 : body->size * 2;
-		unsigned char *p;
-
-		while (size < body->len + len)
-			size *= 2;
-		if ((p = realloc(body->data, size)) == NULL)
-			return -1;
-		body->data = p;
-		body->size = size;
-	}
-	memcpy(body->data + body->len, data, len);
-	body->len += len;
-	return 0;
-}
-
 /*
- * The body does not fit a socket: wait for all of it here, on this thread, and
- * make request->in read it from memory. What is over max_body is read and
- * thrown away, because a peer that is still sending does not listen. Returns
- * NULL, or why there is no whole body.
+ * Let libfcgi read a request that was collected: the parameters from a file in
+ * memory, where nothing blocks, the body from where it is. After that it has
+ * nothing to read, and what it writes goes to the connection.
  */
-static const char *
-read_ahead(struct ol_conn *conn, FCGX_Request *request, struct body *body)
+static int
+begin_collected(FCGX_Request *request, struct ol_conn *conn)
 {
-	const struct ol_app_options *options = &conn->app->options;
-	int64_t until = ol_clock_now() + OL_MSEC(options->request_timeout_ms);
-	FCGX_Stream *in = request->in;
-	struct timeval tv = { .tv_sec = options->request_timeout_ms / 1000,
-		.tv_usec = options->request_timeout_ms % 1000 * 1000 };
-	int c;
+	struct ol_intake *intake = conn->intake;
+	int fd = memfd_create("request", MFD_CLOEXEC);
 
-	setsockopt(conn->fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv));
-	/* One character may wait for the socket; what came with it does not. */
-	while ((c = FCGX_GetChar(in)) != EOF) {
-		size_t n = (size_t)(in->stop - in->rdNext) + 1;
-
-		if (body_add(body, in->rdNext - 1, n, options->max_body) == -1)
-			return "out of memory for its body";
-		in->rdNext = in->stop;
-		if (ol_clock_now() > until)
-			return "its body came too slowly";
+	if (fd == -1)
+		return -1;
+	if (pwrite(fd, intake->head, intake->head_len, 0) !=
+	    (ssize_t)intake->head_len) {
+		close(fd);
+		return -1;
 	}
-	if (FCGX_GetError(in) != 0)
-		return FCGX_GetError(in) == EAGAIN
-			   ? "its body came too slowly"
-			   : "the web server left in the middle of its body";
-	if (!body->too_large && body->len > 0) {
-		in->rdNext = in->stopUnget = body->data;
-		in->stop = body->data + body->len;
-		in->isClosed = 0;
-		in->fillBuffProc = end_of_body;
-	}
-	return NULL;
+	if (begin(request, fd) != 0)
+		return -1; /* libfcgi has closed it */
+	close(fd);
+	request->ipcFd = conn->fd;
+	request->in->rdNext = request->in->stopUnget = intake->body;
+	request->in->stop = intake->body + intake->body_len;
+	request->in->isClosed = 0;
+	request->in->fillBuffProc = end_of_body;
+	return 0;
 }
 
 static const char *
@@ -139,21 +100,19 @@ refuse(struct ol_conn *conn, FCGX_Request *request, const char *status,
 
 /* Call the handler, unless the body is not what it was said to be. */
 static void
-answer(struct ol_conn *conn, FCGX_Request *request, const struct body *body,
-    struct ol_activity *activity)
+answer(
+    struct ol_conn *conn, FCGX_Request *request, struct ol_activity *activity)
 {
 	struct ol_app *app = conn->app;
 	const struct ol_frame *frame = &conn->frame;
-	size_t len =
-	    body->data != NULL || body->too_large ? body->len : frame->body;
 
-	if (body->too_large || len > app->options.max_body) {
+	if (frame->body > app->options.max_body) {
 		refuse(conn, request, "413 Content Too Large",
 		    "the body is larger than this application takes");
 		return;
 	}
 	if (frame->content_length != -1 &&
-	    (uint64_t)frame->content_length != len) {
+	    (uint64_t)frame->content_length != frame->body) {
 		refuse(conn, request, "400 Bad Request",
 		    "the body is not as long as CONTENT_LENGTH says");
 		return;
@@ -190,38 +149,34 @@ finish(FCGX_Request *request)
 enum ol_conn_end
 ol_request_serve(struct ol_conn *conn, struct ol_activity *activity)
 {
-	struct body body = { 0 };
+	bool collected = conn->intake != NULL;
 	FCGX_Request request;
-	const char *why = NULL;
+	const char *why;
 	char about[160];
 
-	if (begin(&request, conn->fd) != 0) {
+	if ((collected ? begin_collected(&request, conn)
+		       : begin(&request, conn->fd)) != 0) {
 		ol_error_tell(conn->app, OL_ERROR_REQUEST,
-		    "a connection broke before its request was read");
-		return OL_CONN_GONE;
+		    "a request could not be read: %s", strerror(errno));
+		ol_conn_forget_intake(conn);
+		return collected ? OL_CONN_SPENT : OL_CONN_GONE;
 	}
 	snprintf(about, sizeof(about), "%s %s",
 	    param(&request, "REQUEST_METHOD"), path_of(&request));
 	/* libfcgi returns 0 for parameters cut short, too. */
-	if (FCGX_GetError(request.in) != 0)
-		why = "the connection failed";
-	else if (conn->frame.verdict == OL_FRAME_BODY)
-		why = read_ahead(conn, &request, &body);
-	if (why == NULL) {
-		answer(conn, &request, &body, activity);
-		if (request.in == NULL) {
-			free(body.data);
-			ol_error_tell(conn->app, OL_ERROR_REQUEST,
-			    "%s: the handler called FCGX_Finish_r", about);
-			return request.ipcFd == -1 ? OL_CONN_GONE
-						   : OL_CONN_SPENT;
-		}
-		why = finish(&request);
+	if (FCGX_GetError(request.in) == 0)
+		answer(conn, &request, activity);
+	if (request.in == NULL) {
+		ol_error_tell(conn->app, OL_ERROR_REQUEST,
+		    "%s: the handler called FCGX_Finish_r", about);
+		ol_conn_forget_intake(conn);
+		return request.ipcFd == -1 ? OL_CONN_GONE : OL_CONN_SPENT;
 	}
+	why = finish(&request);
 	/* The descriptor is ours to close, not libfcgi's. */
 	request.ipcFd = -1;
 	FCGX_Free(&request, 0);
-	free(body.data);
+	ol_conn_forget_intake(conn);
 	atomic_fetch_add(&conn->app->requests.answered, 1);
 	if (why == NULL)
 		return conn->frame.keep ? OL_CONN_KEPT : OL_CONN_SPENT;

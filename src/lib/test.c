@@ -1,7 +1,6 @@
 /* ol_test_*: an application's own tests, without a supervisor or a server. */
 #include <sys/socket.h>
 #include <errno.h>
-#include <fastcgi.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "fcgi/record.h"
 #include "lib/app.h"
 
 size_t
@@ -61,26 +61,14 @@ bytes_add(struct bytes *bytes, const void *data, size_t len)
 }
 
 static void
-add_record(struct bytes *out, unsigned char type, const void *data, size_t len)
+add_record(
+    struct bytes *out, enum ol_record_type type, const void *data, size_t len)
 {
-	FCGI_Header header = { .version = FCGI_VERSION_1,
-		.type = type,
-		.requestIdB0 = 1,
-		.contentLengthB1 = (unsigned char)(len >> 8),
-		.contentLengthB0 = (unsigned char)len };
+	unsigned char header[OL_RECORD_HEADER];
 
-	bytes_add(out, &header, sizeof(header));
+	ol_record_header(header, type, len);
+	bytes_add(out, header, sizeof(header));
 	bytes_add(out, data, len);
-}
-
-static void
-add_length(struct bytes *out, size_t len)
-{
-	unsigned char b[4] = { (unsigned char)(len >> 24 | 0x80),
-		(unsigned char)(len >> 16), (unsigned char)(len >> 8),
-		(unsigned char)len };
-
-	bytes_add(out, b, 4);
 }
 
 static void
@@ -88,9 +76,10 @@ add_param(struct bytes *out, const char *param)
 {
 	size_t name = strcspn(param, "=");
 	const char *value = param + name + (param[name] == '=');
+	unsigned char lengths[OL_RECORD_PAIR_SIZE];
 
-	add_length(out, name);
-	add_length(out, strlen(value));
+	ol_record_pair(lengths, name, strlen(value));
+	bytes_add(out, lengths, sizeof(lengths));
 	bytes_add(out, param, name);
 	bytes_add(out, value, strlen(value));
 }
@@ -100,7 +89,7 @@ static int
 build(struct bytes *out, const char *const *params, const void *body,
     size_t body_size)
 {
-	static const FCGI_BeginRequestBody begin = { .roleB0 = FCGI_RESPONDER };
+	unsigned char begin[OL_RECORD_BEGIN_SIZE];
 	struct bytes pairs = { 0 };
 	char length[48];
 	size_t at, n;
@@ -109,18 +98,19 @@ build(struct bytes *out, const char *const *params, const void *body,
 	for (; params != NULL && *params != NULL; params++)
 		add_param(&pairs, *params);
 	add_param(&pairs, length);
-	add_record(out, FCGI_BEGIN_REQUEST, &begin, sizeof(begin));
-	if (!pairs.failed && pairs.len <= FCGI_MAX_LENGTH)
-		add_record(out, FCGI_PARAMS, pairs.data, pairs.len);
+	ol_record_begin(begin);
+	bytes_add(out, begin, sizeof(begin));
+	if (!pairs.failed && pairs.len <= OL_RECORD_MAX)
+		add_record(out, OL_RECORD_PARAMS, pairs.data, pairs.len);
 	else
 		out->failed = true;
 	free(pairs.data);
-	add_record(out, FCGI_PARAMS, "", 0);
+	add_record(out, OL_RECORD_PARAMS, "", 0);
 	for (at = 0; at < body_size; at += n) {
 		n = body_size - at < 32768 ? body_size - at : 32768;
-		add_record(out, FCGI_STDIN, (const char *)body + at, n);
+		add_record(out, OL_RECORD_STDIN, (const char *)body + at, n);
 	}
-	add_record(out, FCGI_STDIN, "", 0);
+	add_record(out, OL_RECORD_STDIN, "", 0);
 	if (out->failed)
 		errno = E2BIG;
 	return out->failed ? -1 : 0;
@@ -129,38 +119,56 @@ build(struct bytes *out, const char *const *params, const void *body,
 /* The web server's side of the socket pair, in a thread of its own. */
 struct peer {
 	int fd;
-	struct bytes request, reply;
+	struct bytes reply;
 };
 
 static void
-run_peer(void *arg)
+read_reply(void *arg)
 {
 	struct peer *peer = arg;
 	struct bytes raw = { 0 };
 	char buf[8192];
-	size_t at = 0;
+	size_t at;
 	ssize_t n;
 
-	while (at < peer->request.len &&
-	       (n = send(peer->fd, peer->request.data + at,
-		    peer->request.len - at, MSG_NOSIGNAL)) > 0)
-		at += (size_t)n;
 	while ((n = read(peer->fd, buf, sizeof(buf))) > 0)
 		bytes_add(&raw, buf, (size_t)n);
-	for (at = 0; raw.len - at >= sizeof(FCGI_Header);) {
-		const unsigned char *header =
+	for (at = 0; raw.len - at >= OL_RECORD_HEADER;) {
+		const unsigned char *record =
 		    (const unsigned char *)raw.data + at;
-		size_t len = (size_t)header[4] << 8 | header[5];
-		size_t whole = sizeof(FCGI_Header) + len + header[6];
 
-		if (raw.len - at < whole)
+		if (raw.len - at < ol_record_length(record))
 			break;
-		if (header[1] == FCGI_STDOUT)
-			bytes_add(
-			    &peer->reply, header + sizeof(FCGI_Header), len);
-		at += whole;
+		if (ol_record_type(record) == OL_RECORD_STDOUT)
+			bytes_add(&peer->reply, record + OL_RECORD_HEADER,
+			    ol_record_content(record));
+		at += ol_record_length(record);
 	}
 	free(raw.data);
+}
+
+/* Collect the request as the loop does one that comes in pieces. */
+static int
+collect(struct ol_conn *conn, const char *const *params, const void *body,
+    size_t body_size)
+{
+	struct bytes request = { 0 };
+	int rc = build(&request, params, body, body_size);
+
+	if (rc == 0 && (conn->intake = malloc(sizeof(*conn->intake))) == NULL)
+		rc = -1;
+	if (rc == 0) {
+		ol_intake_init(conn->intake, conn->app->options.max_body);
+		ol_intake_take(conn->intake, &conn->frame,
+		    (const unsigned char *)request.data, request.len);
+		if (conn->frame.verdict != OL_FRAME_WHOLE) {
+			ol_conn_forget_intake(conn);
+			errno = EINVAL;
+			rc = -1;
+		}
+	}
+	free(request.data);
+	return rc;
 }
 
 char *
@@ -176,23 +184,18 @@ ol_test_request(struct ol_app *app, const char *const *params, const void *body,
 		errno = EINVAL;
 		return NULL;
 	}
-	if (build(&peer.request, params, body, body_size) == -1)
-		goto err0;
+	if (collect(&conn, params, body, body_size) == -1)
+		return NULL;
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) == -1)
 		goto err0;
 	peer.fd = fds[0];
 	conn.fd = fds[1];
-	/* As a request whose body is not there yet: read ahead of the handler.
-	 */
-	conn.frame = (struct ol_frame){ .verdict = OL_FRAME_BODY,
-		.content_length = (int64_t)body_size };
-	if (ol_thread_start(&thread, "test peer", run_peer, &peer) == -1)
+	if (ol_thread_start(&thread, "test peer", read_reply, &peer) == -1)
 		goto err1;
 	if (ol_request_serve(&conn, NULL) != OL_CONN_GONE)
 		close(fds[1]);
 	ol_thread_join(&thread);
 	close(fds[0]);
-	free(peer.request.data);
 	if (peer.reply.data == NULL)
 		errno = ENOMSG; /* the handler wrote nothing */
 	else if (size != NULL)
@@ -205,7 +208,7 @@ err1:
 	errno = saved;
 err0:
 	saved = errno;
-	free(peer.request.data);
+	ol_conn_forget_intake(&conn);
 	errno = saved;
 	return NULL;
 }

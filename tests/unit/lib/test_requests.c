@@ -1,5 +1,5 @@
 /* Requests and connections, with the application serving in a thread. */
-#include <sys/stat.h>
+#include <sys/socket.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -359,8 +359,89 @@ test_slow_requests(void **state)
 	peer_read(slow, &reply, 0);
 	assert_true(reply.closed);
 	assert_false(reply.ended);
-	assert_error(1, "did not come whole");
+	assert_error(1, "its request did not come in 1500 ms");
 	close(slow);
+	stop(&server);
+}
+
+/* Stalled bodies hold no thread: the one that there is serves the others. */
+static void
+test_stalled_bodies(void **state)
+{
+	struct server server;
+	int stalled[100], fd;
+	int64_t began;
+	size_t i;
+
+	(void)state;
+	start(&server, NULL);
+	post(&r, "/read", FCGI_KEEP_CONN, "200000", "hello=world", 11);
+	r.len -= 8;
+	for (i = 0; i < 100; i++) {
+		stalled[i] = peer_connect(path);
+		assert_true(peer_send(stalled[i], &r));
+	}
+	usleep(700000);
+	fd = peer_connect(path);
+	began = ol_clock_now();
+	for (i = 0; i < 20; i++)
+		peer_get(fd, "/quick", FCGI_KEEP_CONN, &reply);
+	assert_true(ol_clock_now() - began < OL_SEC(1));
+	assert_non_null(strstr(reply.text, "uri /quick"));
+	close(fd);
+	for (i = 0; i < 100; i++)
+		close(stalled[i]);
+	stop(&server);
+	assert_int_equal(seen.errors, 100);
+}
+
+/* A request and the end of its sender in one go. */
+static void
+test_half_closed(void **state)
+{
+	struct server server;
+	int fd, i;
+
+	(void)state;
+	start(&server, NULL);
+	for (i = 0; i < 50; i++) {
+		fd = peer_connect(path);
+		/* Twice kept: it is watched by then. */
+		peer_get(fd, "/one", FCGI_KEEP_CONN, &reply);
+		post(&r, "/two", FCGI_KEEP_CONN, "0", "", 0);
+		assert_true(peer_send(fd, &r));
+		shutdown(fd, SHUT_WR);
+		peer_read(fd, &reply, 2000);
+		assert_non_null(strstr(reply.text, "uri /two"));
+		assert_true(reply.closed);
+		close(fd);
+	}
+	stop(&server);
+}
+
+/* Byte by byte, as no web server does. */
+static void
+test_bytes(void **state)
+{
+	struct server server;
+	struct records whole;
+	size_t i;
+	int fd;
+
+	(void)state;
+	start(&server, NULL);
+	fd = peer_connect(path);
+	post(&whole, "/read", FCGI_KEEP_CONN, "11", "hello=world", 11);
+	for (i = 0; i < whole.len; i++) {
+		r.len = 1;
+		r.data[0] = whole.data[i];
+		assert_true(peer_send(fd, &r));
+		if (i % 16 == 0)
+			usleep(1000);
+	}
+	peer_read(fd, &reply, 0);
+	assert_non_null(strstr(reply.text, "sum 1145"));
+	close(fd);
 	stop(&server);
 }
 
@@ -538,6 +619,9 @@ main(void)
 		cmocka_unit_test(test_bodies),
 		cmocka_unit_test(test_body_too_large),
 		cmocka_unit_test(test_slow_requests),
+		cmocka_unit_test(test_stalled_bodies),
+		cmocka_unit_test(test_half_closed),
+		cmocka_unit_test(test_bytes),
 		cmocka_unit_test(test_peer_leaves),
 		cmocka_unit_test(test_peer_does_not_read),
 		cmocka_unit_test(test_handler_finishes_itself),
