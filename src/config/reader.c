@@ -368,14 +368,15 @@ beside(const char *file, const char *name, bool pattern)
 {
 	const char *slash = name[0] == '/' ? NULL : strrchr(file, '/');
 	size_t n = slash != NULL ? (size_t)(slash - file + 1) : 0, i, k = 0;
-	char *path = ol_must(malloc(n * 2 + strlen(name) + 1));
+	size_t name_size = strlen(name) + 1;
+	char *path = ol_must(malloc(n * 2 + name_size));
 
 	for (i = 0; i < n; i++) {
 		if (pattern && strchr("*?[\\", file[i]) != NULL)
 			path[k++] = '\\';
 		path[k++] = file[i];
 	}
-	strcpy(path + k, name);
+	memcpy(path + k, name, name_size);
 	return path;
 }
 
