@@ -74,15 +74,15 @@ on_readable(evutil_socket_t fd, short what, void *arg)
 	int state = OL_CONN_BUSY;
 
 	(void)fd;
+	/* Its end may come with its last bytes: there is no other edge. */
+	if (what & EV_CLOSED)
+		conn->half_closed = true;
 	/* A thread has it: it hands the connection back instead of keeping
 	 * quiet. Otherwise it is ours until we give it away. */
 	if (atomic_compare_exchange_strong(
 		&conn->state, &state, OL_CONN_BUSY_LOOK) ||
 	    state == OL_CONN_BUSY_LOOK)
 		return;
-	/* Its end came with its last bytes: there is no other edge. */
-	if (what & EV_CLOSED)
-		conn->half_closed = true;
 	look(conn);
 }
 
