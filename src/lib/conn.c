@@ -18,6 +18,8 @@ enum {
 	WINDOW = 128 * 1024, /* more than OL_FRAME_PARAMS_MAX */
 	/* Windows taken from one connection before others have their turn. */
 	TURN = 8,
+	/* Bytes of a body that earn it a second more. */
+	SLOWEST = 1024,
 	/* Descriptors that are not given to connections. */
 	RESERVE = 32,
 };
@@ -195,8 +197,7 @@ collect(struct ol_conn *conn)
 			drop(conn);
 			return;
 		}
-		/* A head has its time in all, a body from piece to piece. */
-		if (turn == 0 && (!conn->partial || conn->intake->head_whole))
+		if (turn == 0)
 			conn->since = ol_clock_now();
 		ol_intake_take(
 		    conn->intake, &conn->frame, conns->window, (size_t)n);
@@ -251,12 +252,25 @@ look(struct ol_conn *conn)
 			break;
 		}
 		ol_intake_init(conn->intake, conns->app->options.max_body);
+		conn->began = ol_clock_now();
 		collect(conn);
 		break;
 	}
 }
 
-/* Give up those whose request takes too long. */
+/*
+ * A request has its time in all, and more for each piece of a body, so that a
+ * slow upload may end and a byte a second may not; and it may not pause.
+ */
+static bool
+is_late(const struct ol_conn *conn, int64_t now, int64_t limit)
+{
+	int64_t earned = OL_SEC(conn->frame.body / SLOWEST);
+
+	return now - conn->since >= limit ||
+	       now - conn->began >= limit + earned;
+}
+
 static void
 on_late_check(void *arg)
 {
@@ -266,12 +280,12 @@ on_late_check(void *arg)
 	struct ol_conn *conn, *next;
 
 	TAILQ_FOREACH_SAFE (conn, &conns->partials, partial_link, next) {
-		if (now - conn->since < OL_MSEC(limit_ms))
+		if (!is_late(conn, now, OL_MSEC(limit_ms)))
 			continue;
 		ol_error_tell(conns->app, OL_ERROR_REQUEST,
 		    conn->intake->head_whole
-			? "closed a connection: no more of the body came in "
-			  "%d ms"
+			? "closed a connection: its body comes too slowly "
+			  "(limit %d ms)"
 			: "closed a connection: its request did not come in "
 			  "%d ms",
 		    limit_ms);

@@ -40,7 +40,8 @@ struct ol_conn {
 	bool watched;	  /* on conns.watched, event added */
 	bool partial;	  /* on conns.partials */
 	bool half_closed; /* the peer sends nothing after this request */
-	int64_t since;	  /* partial: when its time began to run */
+	int64_t began;	  /* intake: when the request began to come */
+	int64_t since;	  /* intake: when some of it came last */
 	struct ol_intake *intake; /* owned; of a request that comes in pieces */
 	enum ol_conn_end end;	  /* on conns.returned */
 	struct ol_frame frame;	  /* of the request in work */

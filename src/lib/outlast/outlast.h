@@ -117,8 +117,8 @@ struct ol_app_options {
 	int background_threads; /* for blocking items; 4		    */
 	size_t max_waiting;	/* items waiting or delayed; 10000	    */
 	size_t max_body; /* bytes of a request's body; 1 MiB: more is 413 */
-	int request_timeout_ms; /* for a request's head to come, and for
-				   more of its body; 30000		    */
+	int request_timeout_ms; /* for a request to come, and a second more
+				   for each KiB of its body; 30000	    */
 	int reply_timeout_ms;  /* for the peer to take some of a reply; 30000 */
 	int shutdown_delay_ms; /* budget when nobody names one; 90000	    */
 	int crash_fd;	       /* where a crash report goes; default

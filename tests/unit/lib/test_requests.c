@@ -395,6 +395,32 @@ test_stalled_bodies(void **state)
 	assert_int_equal(seen.errors, 100);
 }
 
+/* A byte now and then is no upload. */
+static void
+test_trickled_body(void **state)
+{
+	static const char zeros[2000];
+	struct server server;
+	int64_t began = ol_clock_now();
+	int fd;
+
+	(void)state;
+	start(&server, OL_APP_OPTIONS(.request_timeout_ms = 600));
+	fd = peer_connect(path);
+	post(&r, "/read", FCGI_KEEP_CONN, "2000", "", 0);
+	r.len -= 8;
+	records_add(&r, FCGI_STDIN, 1, zeros, 2000, 0);
+	r.len -= 2000;
+	assert_true(peer_send(fd, &r));
+	r.len = 1;
+	while (peer_send(fd, &r) && ol_clock_now() - began < OL_SEC(5))
+		usleep(50000);
+	assert_true(ol_clock_now() - began < OL_SEC(3));
+	assert_error(1, "comes too slowly");
+	close(fd);
+	stop(&server);
+}
+
 /* A request and the end of its sender in one go. */
 static void
 test_half_closed(void **state)
@@ -620,6 +646,7 @@ main(void)
 		cmocka_unit_test(test_body_too_large),
 		cmocka_unit_test(test_slow_requests),
 		cmocka_unit_test(test_stalled_bodies),
+		cmocka_unit_test(test_trickled_body),
 		cmocka_unit_test(test_half_closed),
 		cmocka_unit_test(test_bytes),
 		cmocka_unit_test(test_peer_leaves),
