@@ -395,7 +395,7 @@ size_t
 ol_background_end(struct ol_background *b, bool *stuck)
 {
 	struct ol_work_list dropped = TAILQ_HEAD_INITIALIZER(dropped);
-	struct ol_work *work;
+	bool ended;
 	size_t n;
 	int i;
 
@@ -410,21 +410,18 @@ ol_background_end(struct ol_background *b, bool *stuck)
 	pthread_mutex_unlock(&b->lock);
 	if (b->started)
 		ol_wake_up(b->bell);
-	*stuck = !all_ended(b);
+	ended = all_ended(b);
 
-	n = lose_running(b, *stuck, &dropped);
+	n = lose_running(b, !ended, &dropped);
+	/* A lost async item is still held by whoever is to end it. */
+	*stuck = !ended || n > 0;
 	n += drop(&dropped, "never started: the budget was used up");
-	if (*stuck) {
+	if (!ended) {
 		if (b->started)
 			ol_thread_abandon(&b->loop_thread);
 		for (i = 0; i < b->nthreads; i++)
 			ol_thread_abandon(&b->threads[i]);
 		return n;
-	}
-	/* Only async items are left running, and their loop has ended. */
-	while ((work = TAILQ_FIRST(&b->running)) != NULL) {
-		TAILQ_REMOVE(&b->running, work, link.list);
-		finish(work);
 	}
 	if (b->started)
 		ol_thread_join(&b->loop_thread);

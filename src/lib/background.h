@@ -51,7 +51,8 @@ int ol_background_start(struct ol_background *);
 /*
  * End the threads and every item that is left: those never started are
  * dropped, those that run are lost. Returns how many of either; *stuck says
- * that a thread still runs one, so that nothing may be freed. Main thread.
+ * that one was lost, or that a thread has not left: as somebody may end it
+ * yet, nothing may be freed. Main thread.
  */
 size_t ol_background_end(struct ol_background *, bool *stuck);
 

@@ -188,8 +188,9 @@ struct ol_work_options {
  * Queue an item. options may be NULL. Items of one flavour start in the order
  * in which they were queued or became due. Returns 0, OL_ESTOPPING, OL_EFULL,
  * OL_EINVAL or OL_ENOMEM. On 0 data belongs to the item: free_data(data) runs
- * exactly once, in the thread that finished or dropped the item. On an error
- * data is still the caller's.
+ * exactly once, in the thread that finished or dropped the item; of a lost one
+ * (OL_ERROR_ITEM_LOST) only if it finishes yet. On an error data is still the
+ * caller's.
  */
 OL_PUBLIC int ol_queue_blocking(struct ol_app *app, ol_blocking_fn *fn,
     void *data, const struct ol_work_options *options);

@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -41,6 +42,7 @@ static struct seen {
 	atomic_int failed, unfinished, dropped, lost;
 	atomic_int late_queue, queue_while_retiring, queue_while_stopping;
 	atomic_int stop_fd_readable, stopping;
+	atomic_int outside; /* threads of the application's own */
 	_Atomic int64_t seconds_left, seconds_later;
 	_Atomic long granted;
 } * seen;
@@ -214,6 +216,8 @@ start(setup_fn *setup, const struct ol_app_options *options)
 		setup(app);
 	rc = ol_app_run(app);
 	ol_app_free(app);
+	while (atomic_load(&seen->outside) > 0)
+		usleep(1000);
 	_exit(rc);
 }
 
@@ -359,6 +363,49 @@ static void
 test_deadline_of_an_async_item(void **state)
 {
 	pid_t pid = start(setup_async_stuck, NULL);
+
+	(void)state;
+	wait_started(1);
+	send_seconds(pid, 1);
+	assert_int_equal(wait_end(pid, NULL), 1);
+	assert_int_equal(seen->lost, 1);
+	assert_int_equal(seen->freed, 0);
+}
+
+static void *
+end_after_the_deadline(void *work)
+{
+	usleep(1600000);
+	ol_work_done(work, OL_OK, NULL);
+	atomic_fetch_sub(&seen->outside, 1);
+	return NULL;
+}
+
+static void
+hand_outside(struct ol_work *work, struct event_base *base, void *data)
+{
+	pthread_t thread;
+
+	(void)base;
+	(void)data;
+	atomic_fetch_add(&seen->outside, 1);
+	pthread_create(&thread, NULL, end_after_the_deadline, work);
+	pthread_detach(thread);
+	atomic_fetch_add(&seen->started, 1);
+}
+
+static void
+setup_outside(struct ol_app *app)
+{
+	ol_queue_async(
+	    app, hand_outside, NULL, OL_WORK_OPTIONS(.free_data = count_free));
+}
+
+/* It is lost, but the thread that has it does not know. */
+static void
+test_an_async_item_ended_after_the_deadline(void **state)
+{
+	pid_t pid = start(setup_outside, NULL);
 
 	(void)state;
 	wait_started(1);
@@ -575,6 +622,7 @@ main(void)
 		cmocka_unit_test(test_idle_process_ends_at_once),
 		cmocka_unit_test(test_deadline),
 		cmocka_unit_test(test_deadline_of_an_async_item),
+		cmocka_unit_test(test_an_async_item_ended_after_the_deadline),
 		cmocka_unit_test(test_second_term_means_now),
 		cmocka_unit_test(test_stop_callbacks),
 		cmocka_unit_test(test_a_moved_deadline_is_told),
