@@ -567,12 +567,14 @@ queue_new(struct ol_app *app, enum ol_flavour flavour, ol_blocking_fn *blocking,
 	if (app == NULL || (blocking == NULL && async == NULL))
 		return OL_EINVAL;
 	if (given != NULL) {
-		if (given->size < offsetof(struct ol_work_options, name) ||
-		    given->delay_ms < 0 || given->wait_ms < 0)
+		if (given->size < offsetof(struct ol_work_options, name))
 			return OL_EINVAL;
+		/* An older caller's are shorter: look at the copy alone. */
 		memcpy(&options, given,
 		    given->size < sizeof(options) ? given->size
 						  : sizeof(options));
+		if (options.delay_ms < 0 || options.wait_ms < 0)
+			return OL_EINVAL;
 	}
 	if ((work = ol_work_new(app, flavour, data, &options)) == NULL)
 		return OL_ENOMEM;

@@ -158,6 +158,34 @@ test_full_and_arguments(void **state)
 	ol_app_free(app);
 }
 
+/* Options of a caller that knows fewer fields than we do, or more. */
+static void
+test_options_of_other_sizes(void **state)
+{
+	struct {
+		struct ol_work_options known;
+		char unknown[16];
+	} options;
+	struct ol_app *app = new_app(NULL);
+
+	(void)state;
+	memset(&options, 0xff, sizeof(options));
+	options.known = (struct ol_work_options){
+		.size = offsetof(struct ol_work_options, delay_ms),
+		.delay_ms = -1,
+		.wait_ms = -1,
+	};
+	assert_int_equal(ol_queue_blocking(app, note, NULL, &options.known), 0);
+	options.known = (struct ol_work_options){ .size = sizeof(options) };
+	assert_int_equal(ol_queue_blocking(app, note, NULL, &options.known), 0);
+	options.known.wait_ms = -1;
+	assert_int_equal(
+	    ol_queue_blocking(app, note, NULL, &options.known), OL_EINVAL);
+	assert_int_equal(ol_test_drain(app, 5000), 0);
+	assert_int_equal(seen.ran, 2);
+	ol_app_free(app);
+}
+
 static enum ol_outcome
 nap(struct ol_work *work, void *data)
 {
@@ -379,6 +407,7 @@ main(void)
 		cmocka_unit_test(test_both_flavours_run_in_order),
 		cmocka_unit_test(test_delay),
 		cmocka_unit_test(test_full_and_arguments),
+		cmocka_unit_test(test_options_of_other_sizes),
 		cmocka_unit_test(test_wait_for_room),
 		cmocka_unit_test(test_failures_reach_the_handler),
 		cmocka_unit_test(test_done_in_another_thread),
