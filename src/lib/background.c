@@ -242,6 +242,7 @@ ol_background_init(struct ol_background *b, struct ol_app *app)
 	TAILQ_INIT(&b->running);
 	RB_INIT(&b->delayed);
 	atomic_init(&b->live, 0);
+	atomic_init(&b->dropped, 0);
 	atomic_init(&b->turns, 0);
 	if ((b->loop = ol_loop_new()) == NULL)
 		return -1;
@@ -416,6 +417,7 @@ ol_background_end(struct ol_background *b, bool *stuck)
 	/* A lost async item is still held by whoever is to end it. */
 	*stuck = !ended || n > 0;
 	n += drop(&dropped, "never started: the budget was used up");
+	n += atomic_load(&b->dropped);
 	if (!ended) {
 		if (b->started)
 			ol_thread_abandon(&b->loop_thread);
@@ -449,13 +451,16 @@ void
 ol_background_stopping(struct ol_background *b, int64_t deadline)
 {
 	struct ol_work_list late = TAILQ_HEAD_INITIALIZER(late);
+	size_t n;
 
 	pthread_mutex_lock(&b->lock);
 	b->stops++;
 	take_late(b, deadline, &late);
+	pthread_cond_broadcast(&b->room);
 	pthread_mutex_unlock(&b->lock);
 	ol_wake_up(b->bell);
-	drop(&late, "never started: it is due after the process's end");
+	n = drop(&late, "never started: it is due after the process's end");
+	atomic_fetch_add(&b->dropped, n);
 }
 
 void

@@ -31,8 +31,9 @@ struct ol_background {
 	unsigned stops;		 /* how often a stop began or moved */
 	struct ol_work *calling; /* whose stop callback runs */
 
-	atomic_size_t live; /* waiting, delayed, running */
-	atomic_uint turns;  /* of the loop's bell: a sign of life */
+	atomic_size_t live;    /* waiting, delayed, running */
+	atomic_size_t dropped; /* when a stop began or moved: due too late */
+	atomic_uint turns;     /* of the loop's bell: a sign of life */
 	struct ol_loop *loop;
 	struct ol_wake *bell;
 	struct ol_timer *due;
@@ -50,7 +51,8 @@ int ol_background_start(struct ol_background *);
 
 /*
  * End the threads and every item that is left: those never started are
- * dropped, those that run are lost. Returns how many of either; *stuck says
+ * dropped, those that run are lost. Returns how many of either there were, the
+ * delayed ones that ol_background_stopping() dropped included; *stuck says
  * that one was lost, or that a thread has not left: as somebody may end it
  * yet, nothing may be freed. Main thread.
  */

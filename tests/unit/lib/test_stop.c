@@ -582,11 +582,56 @@ test_stopping_refuses(void **state)
 	(void)state;
 	wait_started(1);
 	send_seconds(pid, 20);
-	assert_int_equal(wait_end(pid, &took), 0);
+	/* 1: not everything was done. */
+	assert_int_equal(wait_end(pid, &took), 1);
 	assert_true(took < OL_SEC(3));
 	assert_int_equal(seen->queue_while_stopping, OL_ESTOPPING);
 	assert_int_equal(seen->dropped, 1);
 	assert_int_equal(seen->freed, 1);
+}
+
+static void *
+queue_when_there_is_room(void *app)
+{
+	atomic_fetch_add(&seen->started, 1);
+	ol_queue_blocking(
+	    app, do_nothing, NULL, OL_WORK_OPTIONS(.wait_ms = 15000));
+	atomic_fetch_sub(&seen->outside, 1);
+	return NULL;
+}
+
+static void
+setup_no_room(struct ol_app *app)
+{
+	pthread_t thread;
+
+	ol_queue_blocking(
+	    app, do_nothing, NULL, OL_WORK_OPTIONS(.delay_ms = 3600000));
+	atomic_fetch_add(&seen->outside, 1);
+	pthread_create(&thread, NULL, queue_when_there_is_room, app);
+	pthread_detach(thread);
+}
+
+/* What is dropped when the stop begins leaves room for those that wait. */
+static void
+test_a_drop_makes_room(void **state)
+{
+	pid_t pid = start(setup_no_room, OL_APP_OPTIONS(.max_waiting = 1));
+	struct reply *reply = calloc(1, sizeof(*reply));
+	int fd = peer_connect(path), i;
+
+	(void)state;
+	/* A connection that is not given up holds the process in RETIRING. */
+	peer_get(fd, "/", FCGI_KEEP_CONN, reply);
+	wait_started(1);
+	usleep(100000);
+	send_seconds(pid, 10);
+	for (i = 0; i < 300 && seen->ended == 0; i++)
+		usleep(10000);
+	assert_int_equal(seen->ended, 1);
+	close(fd);
+	assert_int_equal(wait_end(pid, NULL), 1);
+	free(reply);
 }
 
 /* 0 after a stop began: the last call, which names but does not end. */
@@ -629,6 +674,7 @@ main(void)
 		cmocka_unit_test(test_extension_is_clamped),
 		cmocka_unit_test(test_a_held_request_may_queue),
 		cmocka_unit_test(test_stopping_refuses),
+		cmocka_unit_test(test_a_drop_makes_room),
 		cmocka_unit_test(test_last_call),
 	};
 	int rc;
