@@ -26,6 +26,7 @@ enum { PLAIN = INT_MIN };
 static struct {
 	volatile sig_atomic_t write_fd;
 	int read_fd;
+	pid_t pid; /* a fork of ours has the handler and the pipe, too */
 	struct sigaction old_term, old_int;
 } signal_state = { .write_fd = -1, .read_fd = -1 };
 
@@ -36,11 +37,20 @@ on_signal(int signo, siginfo_t *info, void *context)
 	struct caught caught = { .signo = signo, .value = PLAIN };
 
 	(void)context;
+	if (getpid() != signal_state.pid) {
+		/* It was not meant for us: it takes its course in the child. */
+		sigaction(signo,
+		    signo == SIGTERM ? &signal_state.old_term
+				     : &signal_state.old_int,
+		    NULL);
+		raise(signo);
+		errno = saved;
+		return;
+	}
 	if (info->si_code == SI_QUEUE)
 		caught.value = info->si_value.sival_int;
 	/* A full pipe holds signals enough. */
-	if (write(signal_state.write_fd, &caught, sizeof(caught)) == -1)
-		errno = saved;
+	(void)!write(signal_state.write_fd, &caught, sizeof(caught));
 	errno = saved;
 }
 
@@ -230,6 +240,7 @@ ol_stop_take_signals(struct ol_stop *stop)
 		return -1;
 	signal_state.read_fd = fds[0];
 	signal_state.write_fd = fds[1];
+	signal_state.pid = getpid();
 	stop->signals = ol_watch_new(stop->app->loop, fds[0], on_signals, stop);
 	if (stop->signals == NULL) {
 		close(fds[0]);

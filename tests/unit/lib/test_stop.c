@@ -193,6 +193,31 @@ on_request(struct ol_app *app, FCGX_Request *request, void *arg)
 
 typedef void setup_fn(struct ol_app *app);
 
+/* A helper without exec(), as it is ended when it takes too long. */
+static enum ol_outcome
+fork_and_end(struct ol_work *work, void *data)
+{
+	sigset_t none;
+	int status = 0;
+	pid_t pid;
+
+	(void)data;
+	sigemptyset(&none);
+	if ((pid = fork()) == 0) {
+		pthread_sigmask(SIG_SETMASK, &none, NULL);
+		sleep(5);
+		_exit(0);
+	}
+	usleep(100000);
+	kill(pid, SIGTERM);
+	waitpid(pid, &status, 0);
+	usleep(100000);
+	atomic_store(&seen->stopping, ol_work_stopping(work));
+	atomic_store(&seen->ended, WIFSIGNALED(status) ? WTERMSIG(status) : 0);
+	atomic_fetch_add(&seen->started, 1);
+	return OL_OK;
+}
+
 /* A child that serves at path with what setup queued. */
 static pid_t
 start(setup_fn *setup, const struct ol_app_options *options)
@@ -321,6 +346,25 @@ test_idle_process_ends_at_once(void **state)
 	assert_int_equal(wait_end(pid, &took), 0);
 	assert_true(took < OL_SEC(1));
 	free(reply);
+}
+
+static void
+setup_fork(struct ol_app *app)
+{
+	ol_queue_blocking(app, fork_and_end, NULL, NULL);
+}
+
+static void
+test_a_forked_childs_signals_are_its_own(void **state)
+{
+	pid_t pid = start(setup_fork, NULL);
+
+	(void)state;
+	wait_started(1);
+	assert_int_equal(seen->ended, SIGTERM);
+	assert_int_equal(seen->stopping, 0);
+	kill(pid, SIGTERM);
+	assert_int_equal(wait_end(pid, NULL), 0);
 }
 
 static void
@@ -665,6 +709,7 @@ main(void)
 		cmocka_unit_test(test_no_limit),
 		cmocka_unit_test(test_plain_term_means_the_environments_delay),
 		cmocka_unit_test(test_idle_process_ends_at_once),
+		cmocka_unit_test(test_a_forked_childs_signals_are_its_own),
 		cmocka_unit_test(test_deadline),
 		cmocka_unit_test(test_deadline_of_an_async_item),
 		cmocka_unit_test(test_an_async_item_ended_after_the_deadline),
