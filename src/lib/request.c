@@ -191,6 +191,7 @@ run_thread(void *arg)
 	struct ol_activity *activity = ol_thread_activity();
 	struct ol_conn *conn;
 
+	ol_thread_block_signals();
 	pthread_mutex_lock(&requests->lock);
 	for (;;) {
 		enum ol_conn_end end;

@@ -131,6 +131,7 @@ read_reply(void *arg)
 	size_t at;
 	ssize_t n;
 
+	ol_thread_block_signals();
 	while ((n = read(peer->fd, buf, sizeof(buf))) > 0)
 		bytes_add(&raw, buf, (size_t)n);
 	for (at = 0; raw.len - at >= OL_RECORD_HEADER;) {

@@ -51,22 +51,32 @@ run(void *arg)
 	return NULL;
 }
 
+void
+ol_thread_block_signals(void)
+{
+	static const int faults[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT,
+		SIGSYS, SIGTRAP };
+	sigset_t block;
+	size_t i;
+
+	sigfillset(&block);
+	for (i = 0; i < sizeof(faults) / sizeof(faults[0]); i++)
+		sigdelset(&block, faults[i]);
+	pthread_sigmask(SIG_BLOCK, &block, NULL);
+}
+
 int
 ol_thread_start(
     struct ol_thread *thread, const char *role, void (*fn)(void *), void *arg)
 {
-	static const int faults[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT,
-		SIGSYS, SIGTRAP };
 	sigset_t block, saved;
-	size_t i;
 
 	*thread =
 	    (struct ol_thread){ .activity.role = role, .run = fn, .arg = arg };
 	if ((thread->signal_stack = new_signal_stack()) == NULL)
 		return -1;
-	sigfillset(&block);
-	for (i = 0; i < sizeof(faults) / sizeof(faults[0]); i++)
-		sigdelset(&block, faults[i]);
+	sigemptyset(&block);
+	sigaddset(&block, SIGPIPE);
 	pthread_sigmask(SIG_BLOCK, &block, &saved);
 	errno = pthread_create(&thread->id, NULL, run, thread);
 	thread->started = errno == 0;

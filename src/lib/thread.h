@@ -1,6 +1,7 @@
 /*
- * A thread of the library: all signals blocked but those that a fault raises,
- * a stack of its own for the crash handler, and a note of what it is doing.
+ * A thread of the library: a stack of its own for the crash handler, and a note
+ * of what it is doing. SIGPIPE is blocked; of the others it has the mask of the
+ * thread that started it, because the programs that an item starts inherit it.
  */
 #ifndef OL_LIB_THREAD_H
 #define OL_LIB_THREAD_H
@@ -35,6 +36,12 @@ struct ol_thread {
 /* Start run(arg) in a new thread. role is static. 0, or -1 with errno set. */
 int ol_thread_start(
     struct ol_thread *thread, const char *role, void (*run)(void *), void *arg);
+
+/*
+ * Block all signals but those that a fault raises, in the calling thread:
+ * libfcgi loses a request when a call of it is interrupted.
+ */
+void ol_thread_block_signals(void);
 
 /* Wait for the thread's end. Legal when it was never started. */
 void ol_thread_join(struct ol_thread *thread);

@@ -50,7 +50,9 @@ enum ol_outcome {
  * max_body bytes, and can be read from request->in without blocking. Do not
  * call FCGX_Finish_r: the library finishes the request when this returns. The
  * request and all that it points to end then: copy what an item needs. With
- * threads = 1 (the default) no two calls run at the same time.
+ * threads = 1 (the default) no two calls run at the same time. All signals are
+ * blocked here, for libfcgi's sake, and in a program that is started from here;
+ * in the background SIGPIPE alone is.
  */
 typedef void ol_request_fn(
     struct ol_app *app, FCGX_Request *request, void *arg);
