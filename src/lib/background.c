@@ -610,12 +610,16 @@ void
 ol_work_done(struct ol_work *work, enum ol_outcome outcome, const char *message)
 {
 	struct ol_background *b = &work->app->background;
+	struct ol_activity *activity = ol_thread_activity();
 
 	pthread_mutex_lock(&b->lock);
 	leave_running(b, work);
 	pthread_mutex_unlock(&b->lock);
 	if (outcome != OL_OK)
 		ol_work_tell(work, OL_ERROR_ITEM_FAILED, message);
+	/* Its function may go on, and crash, without it. */
+	if (activity != NULL && activity->work == work)
+		activity->work = NULL;
 	finish(work);
 }
 

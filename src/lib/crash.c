@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <ucontext.h>
 #include <unistd.h>
 
@@ -31,6 +32,7 @@ enum { NFAULTS = sizeof(faults) / sizeof(faults[0]), FRAMES = 64 };
 /* A signal handler has nothing but globals. */
 static struct {
 	int fd;
+	pid_t pid;	     /* a fork of ours has the handlers, too */
 	atomic_int reporter; /* thread that writes; 0: none yet */
 	struct sigaction before[NFAULTS];
 } crash_state = { .fd = -1 };
@@ -202,22 +204,27 @@ static void
 on_fault(int signo, siginfo_t *info, void *context)
 {
 	int me = (int)syscall(SYS_gettid), none = 0, saved = errno;
+	const struct timespec patience = { .tv_sec = 5 };
 	size_t i = 0;
 
 	while (i < NFAULTS - 1 && faults[i].signo != signo)
 		i++;
-	if (atomic_compare_exchange_strong(&crash_state.reporter, &none, me))
+	if (getpid() != crash_state.pid)
+		; /* a child's end is not ours to report */
+	else if (atomic_compare_exchange_strong(
+		     &crash_state.reporter, &none, me))
 		write_report(&faults[i], info, context);
 	else if (none != me)
-		/* Another thread reports and is about to end us all. */
-		for (;;)
-			pause();
+		/* Another thread reports and is about to end us all, unless it
+		 * waits for a lock that this one holds. */
+		nanosleep(&patience, NULL);
 	/*
 	 * A fault of the kernel's comes again when we return, with its own
-	 * registers; one that was sent must be sent once more.
+	 * registers; one that was sent, or that a system call met (which is
+	 * not made again), must be sent once more.
 	 */
 	sigaction(signo, &crash_state.before[i], NULL);
-	if (info->si_code <= 0)
+	if (info->si_code <= 0 || signo == SIGSYS)
 		syscall(SYS_tgkill, getpid(), me, signo);
 	errno = saved;
 }
@@ -239,6 +246,7 @@ ol_crash_install(int fd)
 	if (text != NULL)
 		fcntl(fd, F_SETFD, FD_CLOEXEC); /* not our children's */
 	crash_state.fd = fd;
+	crash_state.pid = getpid();
 	atomic_store(&crash_state.reporter, 0);
 	/* The first call loads the unwinder, which allocates. */
 	backtrace(warm, 1);

@@ -1,7 +1,11 @@
 /* Crashes, each in a child whose report is read from a memfd. */
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -48,6 +52,56 @@ crash_on_loop(struct ol_work *work, struct event_base *base, void *data)
 	(void)data;
 	(void)work;
 	abort();
+}
+
+static void
+crash_after_done(struct ol_work *work, struct event_base *base, void *data)
+{
+	(void)base;
+	(void)data;
+	ol_work_done(work, OL_OK, NULL);
+	fault();
+}
+
+/* A program that does not come to its exec(). */
+static enum ol_outcome
+crash_in_a_child(struct ol_work *work, void *data)
+{
+	int status = 0;
+	pid_t pid;
+
+	(void)data;
+	if ((pid = fork()) == 0)
+		abort();
+	waitpid(pid, &status, 0);
+	/* 1 would be: items were lost. */
+	if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGABRT)
+		_exit(3);
+	ol_app_stop(ol_work_app(work), -1);
+	return OL_OK;
+}
+
+/* A system call that a filter forbids. */
+static enum ol_outcome
+make_forbidden_call(struct ol_work *work, void *data)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+		    offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_getppid, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_TRAP),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog filter = { .len = sizeof(code) / sizeof(code[0]),
+		.filter = code };
+
+	(void)work;
+	(void)data;
+	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+	if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == -1)
+		_exit(3);
+	syscall(SYS_getppid);
+	_exit(4);
 }
 
 static int
@@ -100,6 +154,26 @@ setup_loop(struct ol_app *app)
 }
 
 static void
+setup_after_done(struct ol_app *app)
+{
+	ol_queue_async(
+	    app, crash_after_done, NULL, OL_WORK_OPTIONS(.name = "gone"));
+}
+
+static void
+setup_child(struct ol_app *app)
+{
+	ol_queue_blocking(app, crash_in_a_child, NULL, NULL);
+}
+
+static void
+setup_forbidden(struct ol_app *app)
+{
+	ol_queue_blocking(app, make_forbidden_call, NULL,
+	    OL_WORK_OPTIONS(.name = "forbidden"));
+}
+
+static void
 setup_overflow(struct ol_app *app)
 {
 	ol_queue_blocking(
@@ -138,6 +212,7 @@ crash(setup_fn *setup, const char *uri)
 		/* cmocka's handlers, or a sanitizer's, would be called next. */
 		signal(SIGSEGV, SIG_DFL);
 		signal(SIGABRT, SIG_DFL);
+		signal(SIGSYS, SIG_DFL);
 		snprintf(text, sizeof(text), "%d", fd);
 		setenv("OUTLAST_CRASH_FD", text, 1);
 		snprintf(listen, sizeof(listen), "unix:%s", path);
@@ -202,6 +277,32 @@ test_on_the_background_loop(void **state)
 	assert_non_null(strstr(report, "(background loop)"));
 }
 
+/* The item is gone, and so must be its name. */
+static void
+test_after_the_items_end(void **state)
+{
+	(void)state;
+	assert_int_equal(crash(setup_after_done, NULL), SIGSEGV);
+	assert_first_line("SIGSEGV at 0x10 in the background loop");
+}
+
+static void
+test_a_forked_childs_crash_is_not_ours(void **state)
+{
+	(void)state;
+	assert_int_equal(crash(setup_child, NULL), 0);
+	assert_string_equal(report, "");
+}
+
+/* Which returns from the handler behind the call, not to it. */
+static void
+test_a_forbidden_system_call(void **state)
+{
+	(void)state;
+	assert_int_equal(crash(setup_forbidden, NULL), SIGSYS);
+	assert_int_equal(strncmp(report, "SIGSYS at 0x", 12), 0);
+}
+
 static void
 test_in_a_request(void **state)
 {
@@ -235,6 +336,9 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_in_an_item),
 		cmocka_unit_test(test_on_the_background_loop),
+		cmocka_unit_test(test_after_the_items_end),
+		cmocka_unit_test(test_a_forked_childs_crash_is_not_ours),
+		cmocka_unit_test(test_a_forbidden_system_call),
 		cmocka_unit_test(test_in_a_request),
 		cmocka_unit_test(test_on_the_main_loop),
 		cmocka_unit_test(test_stack_overflow),
