@@ -37,8 +37,8 @@ RB_GENERATE_INTERNAL(ol_work_tree, ol_work, link.tree, compare_due,
 
 /*
  * The last step of every item: its data, itself, the count. No lock held. The
- * count falls under the lock and is the last that is touched of the
- * application: when it is 0, another thread may free that.
+ * count falls under the lock: when it is 0, another thread may free the
+ * application as soon as it gets the lock.
  */
 static void
 finish(struct ol_work *work)
@@ -50,13 +50,15 @@ finish(struct ol_work *work)
 		work->free_data(work->data);
 	ol_work_free(work);
 	pthread_mutex_lock(&b->lock);
-	ol_supervisor_changed(&app->supervisor);
 	if (atomic_fetch_sub(&b->live, 1) == 1) {
 		if (b->drain_waiters > 0)
 			pthread_cond_broadcast(&b->quiet);
 		if (ol_stop_begun(&app->stop))
 			ol_wake_up(app->bell);
 	}
+	/* After the count has fallen, or the supervisor may hear the old one
+	 * and no other. */
+	ol_supervisor_changed(&app->supervisor);
 	pthread_mutex_unlock(&b->lock);
 }
 
