@@ -397,7 +397,15 @@ ol_conns_fini(struct ol_conns *conns)
 {
 	struct ol_conn *conn;
 
-	ol_conns_take_back(conns);
+	/* Not looked at again: there is no thread for a new request. */
+	while ((conn = STAILQ_FIRST(&conns->returned)) != NULL) {
+		STAILQ_REMOVE_HEAD(&conns->returned, queue_link);
+		if (conn->end == OL_CONN_GONE) {
+			unwatch(conn);
+			conn->fd = -1;
+		}
+		drop(conn);
+	}
 	while ((conn = TAILQ_FIRST(&conns->watched)) != NULL)
 		drop(conn);
 	if (conns->accept != NULL)

@@ -1,5 +1,6 @@
 /* Requests and connections, with the application serving in a thread. */
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -23,7 +24,7 @@ static char path[64];
 static int server_number;
 
 static struct {
-	atomic_int errors;
+	atomic_int errors, sleeping;
 	char message[256];
 	pthread_mutex_t lock;
 } seen = { .lock = PTHREAD_MUTEX_INITIALIZER };
@@ -74,6 +75,9 @@ on_request(struct ol_app *app, FCGX_Request *request, void *arg)
 			for (i = 0; i < n; i++)
 				sum += (unsigned char)buf[i];
 		FCGX_FPrintF(request->out, "sum %lu\n", (unsigned long)sum);
+	} else if (strcmp(uri, "/sleep") == 0) {
+		atomic_store(&seen.sleeping, 1);
+		usleep(400000);
 	} else if (strcmp(uri, "/finish") == 0) {
 		FCGX_Finish_r(request);
 	} else if (strcmp(uri, "/long") == 0) {
@@ -574,6 +578,38 @@ test_retiring_record(void **state)
 	stop(&server);
 }
 
+/*
+ * A request is answered just after the deadline, when nobody looks at its
+ * connection any more, and the next one is there already.
+ */
+static void
+test_connection_returned_after_the_deadline(void **state)
+{
+	const char *params[] = { "REQUEST_METHOD=GET", "DOCUMENT_URI=/sleep",
+		"CONTENT_LENGTH=", NULL };
+	struct server server;
+	int fd, i;
+
+	(void)state;
+	r.len = 0;
+	records_request(&r, FCGI_KEEP_CONN, params, "", 0);
+	start(&server, NULL);
+	fd = peer_connect(path);
+	assert_true(peer_send(fd, &r));
+	for (i = 0; i < 500 && !atomic_load(&seen.sleeping); i++)
+		usleep(10000);
+	assert_true(peer_send(fd, &r));
+	ol_app_stop(server.app, 300);
+	pthread_join(server.thread, NULL);
+	ol_app_free(server.app);
+	/* What there is of a reply, and then the end, not silence. */
+	while (recv(fd, reply.text, sizeof(reply.text), MSG_DONTWAIT) > 0)
+		;
+	assert_true(peer_readable(fd, 1000));
+	close(fd);
+	unlink(path);
+}
+
 static void
 test_test_request(void **state)
 {
@@ -653,6 +689,7 @@ main(void)
 		cmocka_unit_test(test_peer_does_not_read),
 		cmocka_unit_test(test_handler_finishes_itself),
 		cmocka_unit_test(test_retiring_record),
+		cmocka_unit_test(test_connection_returned_after_the_deadline),
 		cmocka_unit_test(test_test_request),
 		cmocka_unit_test(test_arguments),
 	};
