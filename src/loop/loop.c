@@ -59,6 +59,12 @@ on_libevent_log(int severity, const char *message)
 	    "libevent: %s", message);
 }
 
+void
+ol_loop_log_libevent(void)
+{
+	event_set_log_callback(on_libevent_log);
+}
+
 static void
 free_deferred(struct ol_loop *loop)
 {
@@ -88,7 +94,6 @@ ol_loop_new(void)
 	if ((loop = calloc(1, sizeof(*loop))) == NULL)
 		return NULL;
 	STAILQ_INIT(&loop->deferred);
-	event_set_log_callback(on_libevent_log);
 	if ((config = event_config_new()) != NULL) {
 		/* One thread per loop: wake-ups go through ol_wake_up(). */
 		event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK);

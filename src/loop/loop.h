@@ -20,6 +20,12 @@ struct ol_wake;
 
 typedef void ol_loop_fn(void *arg);
 
+/*
+ * Send libevent's messages to the log. For the daemon: within liboutlast they
+ * are the application's affair.
+ */
+void ol_loop_log_libevent(void);
+
 struct ol_loop *ol_loop_new(void);
 
 /* Frees the loop and what was deferred; its watches must be freed before. */

@@ -561,6 +561,7 @@ watch_signals(struct ol_master *m)
 	int i;
 
 	signal(SIGPIPE, SIG_IGN);
+	ol_loop_log_libevent();
 	m->house.loop = ol_loop_new();
 	if (m->house.loop == NULL ||
 	    (m->timer = ol_timer_new(m->house.loop, on_timer, m)) == NULL)

@@ -186,6 +186,42 @@ test_options_of_other_sizes(void **state)
 	ol_app_free(app);
 }
 
+static void
+count_message(int severity, const char *message)
+{
+	(void)severity;
+	(void)message;
+	atomic_fetch_add(&seen.errors, 1);
+}
+
+static void
+on_nothing(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	(void)arg;
+}
+
+/* Where libevent's messages go is the application's affair. */
+static void
+test_libevents_log_is_left_alone(void **state)
+{
+	struct event_base *base = event_base_new();
+	struct event *event;
+	struct ol_app *app;
+
+	(void)state;
+	event_set_log_callback(count_message);
+	app = new_app(NULL);
+	/* libevent warns of the two flags. */
+	event = event_new(base, 1, EV_SIGNAL | EV_READ, on_nothing, NULL);
+	assert_null(event);
+	assert_int_equal(seen.errors, 1);
+	event_set_log_callback(NULL);
+	ol_app_free(app);
+	event_base_free(base);
+}
+
 static enum ol_outcome
 nap(struct ol_work *work, void *data)
 {
@@ -408,6 +444,7 @@ main(void)
 		cmocka_unit_test(test_delay),
 		cmocka_unit_test(test_full_and_arguments),
 		cmocka_unit_test(test_options_of_other_sizes),
+		cmocka_unit_test(test_libevents_log_is_left_alone),
 		cmocka_unit_test(test_wait_for_room),
 		cmocka_unit_test(test_failures_reach_the_handler),
 		cmocka_unit_test(test_done_in_another_thread),
