@@ -18,14 +18,13 @@ ol_thread_activity(void)
 	return current;
 }
 
+/* The one before goes to *before. */
 static void
-set_signal_stack(void *stack)
+set_signal_stack(void *stack, stack_t *before)
 {
 	stack_t ss = { .ss_sp = stack, .ss_size = SIGNAL_STACK };
 
-	if (stack == NULL)
-		ss.ss_flags = SS_DISABLE;
-	sigaltstack(&ss, NULL);
+	sigaltstack(&ss, before);
 }
 
 static void *
@@ -43,9 +42,9 @@ run(void *arg)
 	struct ol_thread *thread = arg;
 
 	current = &thread->activity;
-	set_signal_stack(thread->signal_stack);
+	set_signal_stack(thread->signal_stack, &thread->stack_before);
 	thread->run(thread->arg);
-	set_signal_stack(NULL);
+	sigaltstack(&thread->stack_before, NULL);
 	current = NULL;
 	atomic_store(&thread->ended, true);
 	return NULL;
@@ -113,7 +112,7 @@ ol_thread_enter(struct ol_thread *thread, const char *role)
 	*thread = (struct ol_thread){ .activity.role = role };
 	if ((thread->signal_stack = new_signal_stack()) == NULL)
 		return -1;
-	set_signal_stack(thread->signal_stack);
+	set_signal_stack(thread->signal_stack, &thread->stack_before);
 	current = &thread->activity;
 	return 0;
 }
@@ -121,7 +120,7 @@ ol_thread_enter(struct ol_thread *thread, const char *role)
 void
 ol_thread_leave(struct ol_thread *thread)
 {
-	set_signal_stack(NULL);
+	sigaltstack(&thread->stack_before, NULL);
 	current = NULL;
 	munmap(thread->signal_stack, SIGNAL_STACK);
 }

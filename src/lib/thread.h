@@ -7,6 +7,7 @@
 #define OL_LIB_THREAD_H
 
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 
@@ -29,6 +30,7 @@ struct ol_thread {
 	void (*run)(void *);
 	void *arg;
 	void *signal_stack;
+	stack_t stack_before; /* a sanitizer's, or the application's own */
 	bool started;
 	atomic_bool ended; /* run() has returned */
 };

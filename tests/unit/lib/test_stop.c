@@ -365,6 +365,30 @@ test_a_forked_childs_signals_are_its_own(void **state)
 	assert_int_equal(wait_end(pid, NULL), 0);
 }
 
+/* What the application had set on its main thread is there again. */
+static void
+test_the_main_threads_signal_stack(void **state)
+{
+	static char stack[64 * 1024];
+	stack_t own = { .ss_sp = stack, .ss_size = sizeof(stack) };
+	stack_t saved, after;
+	char listen[80], program[] = "test";
+	char *argv[] = { program, listen, NULL };
+	struct ol_app *app = ol_app_new(NULL);
+	int argc = 2;
+
+	(void)state;
+	sigaltstack(&own, &saved);
+	snprintf(listen, sizeof(listen), "--listen=unix:%s", path);
+	assert_int_equal(ol_app_args(app, &argc, argv), 0);
+	ol_app_on_request(app, on_request, NULL);
+	ol_app_stop(app, 0);
+	assert_int_equal(ol_app_run(app), 0);
+	ol_app_free(app);
+	sigaltstack(&saved, &after);
+	assert_ptr_equal(after.ss_sp, stack);
+}
+
 static void
 setup_stuck(struct ol_app *app)
 {
@@ -708,6 +732,7 @@ main(void)
 		cmocka_unit_test(test_plain_term_means_the_environments_delay),
 		cmocka_unit_test(test_idle_process_ends_at_once),
 		cmocka_unit_test(test_a_forked_childs_signals_are_its_own),
+		cmocka_unit_test(test_the_main_threads_signal_stack),
 		cmocka_unit_test(test_deadline),
 		cmocka_unit_test(test_deadline_of_an_async_item),
 		cmocka_unit_test(test_an_async_item_ended_after_the_deadline),
