@@ -556,10 +556,11 @@ queue(struct ol_background *b, struct ol_work *work,
 		       TAILQ_EMPTY(&b->waiting[OL_ASYNC]);
 		make_waiting(b, work);
 	}
-	pthread_mutex_unlock(&b->lock);
+	/* Under the lock: without it the item may end, and all of this. */
 	if (ring)
 		ol_wake_up(b->bell);
 	ol_supervisor_changed(&b->app->supervisor);
+	pthread_mutex_unlock(&b->lock);
 	return 0;
 }
 
