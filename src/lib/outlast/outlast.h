@@ -65,7 +65,8 @@ typedef enum ol_outcome ol_blocking_fn(struct ol_work *work, void *data);
 
 /*
  * Start an async item, on the background loop's thread; must not block. It has
- * finished when ol_work_done() was called, here or later.
+ * finished when ol_work_done() was called, here or later. base has no locks:
+ * add and delete its events on that thread alone.
  */
 typedef void ol_async_fn(
     struct ol_work *work, struct event_base *base, void *data);
@@ -139,8 +140,9 @@ OL_PUBLIC struct ol_app *ol_app_new(const struct ol_app_options *options);
 
 /*
  * Take "--listen ADDRESS" (unix:PATH, HOST:PORT, *:PORT; also --listen=…) out
- * of the arguments and leave the rest to the application. Returns 0 or
- * OL_EINVAL, having told the error handler why. Optional; before ol_app_run().
+ * of the arguments and leave the rest to the application. Returns 0, OL_ENOMEM,
+ * or OL_EINVAL, having told the error handler why (set it before). Optional;
+ * before ol_app_run().
  */
 OL_PUBLIC int ol_app_args(struct ol_app *app, int *argc, char **argv);
 
@@ -153,9 +155,9 @@ OL_PUBLIC void ol_app_on_error(struct ol_app *app, ol_error_fn *fn, void *arg);
  * Serve until told to stop, then drain: returns when no request and no item is
  * left, or at the deadline. The listener is that of --listen, else the first
  * that systemd passed ($LISTEN_FDS), else descriptor 0 (outlastd, spawn-fcgi).
- * The result is fit for exit(): 0 drained; 1 items were dropped or lost; 64 no
- * listener or no request handler; 71 the system refused a thread or a
- * descriptor. Main thread, once.
+ * The result is fit for exit(): 0 drained; 1 items were dropped or lost, or a
+ * request was still being answered; 64 no listener or no request handler; 71
+ * the system refused a thread or a descriptor. Main thread, once.
  */
 OL_PUBLIC int ol_app_run(struct ol_app *app);
 

@@ -1,6 +1,5 @@
 /* Requests and connections, with the application serving in a thread. */
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
