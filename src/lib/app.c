@@ -139,7 +139,7 @@ ol_app_on_error(struct ol_app *app, ol_error_fn *fn, void *arg)
 	app->on_error_arg = arg;
 }
 
-/* Serve from a listener that is there; the result is ol_app_run()'s. */
+/* Serve from listener, which is taken; the result is ol_app_run()'s. */
 static int
 serve(struct ol_app *app, int listener)
 {
@@ -151,9 +151,9 @@ serve(struct ol_app *app, int listener)
 	ol_crash_install(app->options.crash_fd);
 	if (ol_stop_take_signals(&app->stop) == -1)
 		goto err1;
-	if (ol_background_start(&app->background) == -1 ||
-	    ol_requests_start(&app->requests) == -1 ||
-	    ol_conns_accept(&app->conns, listener) == -1)
+	if (ol_conns_accept(&app->conns, listener) == -1 ||
+	    ol_background_start(&app->background) == -1 ||
+	    ol_requests_start(&app->requests) == -1)
 		goto err2;
 	ol_supervisor_ready(&app->supervisor);
 	ol_wake_up(app->bell);
@@ -181,6 +181,7 @@ err1:
 	ol_crash_uninstall();
 	ol_thread_leave(&app->main_thread);
 err0:
+	close(listener);
 	ol_error_tell(
 	    app, OL_ERROR_PROCESS, "cannot start: %s", strerror(errno));
 	return EX_OSERR;
@@ -189,18 +190,14 @@ err0:
 int
 ol_app_run(struct ol_app *app)
 {
-	bool own;
-	int listener, rc;
+	int listener;
 
 	if (app->on_request == NULL) {
 		ol_error_tell(app, OL_ERROR_PROCESS,
 		    "no request handler: call ol_app_on_request()");
 		return EX_USAGE;
 	}
-	if ((listener = ol_app_listener(app, &own)) == -1)
+	if ((listener = ol_app_listener(app)) == -1)
 		return EX_USAGE;
-	rc = serve(app, listener);
-	if (own)
-		close(listener);
-	return rc;
+	return serve(app, listener);
 }

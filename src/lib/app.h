@@ -20,8 +20,10 @@ struct ol_app {
 	void *on_request_arg;
 	ol_error_fn *on_error; /* NULL: the supervisor hears it */
 	void *on_error_arg;
-	char *listen; /* --listen's address; NULL: none */
-	bool stuck;   /* a thread still runs: nothing may be freed */
+	char *listen;		/* --listen's address; NULL: none */
+	char bad_argument[256]; /* what ol_app_args() complained of; "": nothing
+				 */
+	bool stuck;		/* a thread still runs: nothing may be freed */
 
 	struct ol_loop *loop; /* the main thread's */
 	struct ol_wake *bell; /* other threads call the main one */
@@ -34,9 +36,9 @@ struct ol_app {
 };
 
 /*
- * The listening socket: --listen's, systemd's, or descriptor 0. *own says that
- * it is ours to close. -1, having told why, when there is none.
+ * The listening socket: --listen's, systemd's, or descriptor 0. Returned owned,
+ * close-on-exec; -1, having told why, when there is none.
  */
-int ol_app_listener(struct ol_app *app, bool *own);
+int ol_app_listener(struct ol_app *app);
 
 #endif

@@ -1,6 +1,7 @@
 #include <sys/socket.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -11,6 +12,20 @@
 /* sd_listen_fds(3) */
 #define LISTEN_FDS_START 3
 #define BACKLOG		 1000
+
+/*
+ * Tell what is wrong with an argument, now or, when nobody listens yet, as the
+ * first thing in ol_app_run().
+ */
+static int
+bad_argument(struct ol_app *app, const char *value, const char *why)
+{
+	snprintf(app->bad_argument, sizeof(app->bad_argument),
+	    "--listen%s%s: %s", *value != '\0' ? " " : "", value, why);
+	if (app->on_error != NULL)
+		ol_error_tell(app, OL_ERROR_PROCESS, "%s", app->bad_argument);
+	return OL_EINVAL;
+}
 
 int
 ol_app_args(struct ol_app *app, int *argc, char **argv)
@@ -32,17 +47,12 @@ ol_app_args(struct ol_app *app, int *argc, char **argv)
 		value = argv[from][sizeof(name) - 1] == '='
 			    ? argv[from] + sizeof(name)
 			    : argv[++from];
-		if (value == NULL) {
-			ol_error_tell(app, OL_ERROR_PROCESS,
-			    "--listen wants an address, such as "
-			    "unix:app.sock or 127.0.0.1:9000");
-			return OL_EINVAL;
-		}
-		if ((why = ol_addr_parse(&addr, value)) != NULL) {
-			ol_error_tell(app, OL_ERROR_PROCESS, "--listen %s: %s",
-			    value, why);
-			return OL_EINVAL;
-		}
+		if (value == NULL)
+			return bad_argument(app, "",
+			    "wants an address, such as unix:app.sock or "
+			    "127.0.0.1:9000");
+		if ((why = ol_addr_parse(&addr, value)) != NULL)
+			return bad_argument(app, value, why);
 		free(app->listen);
 		if ((app->listen = strdup(value)) == NULL)
 			return OL_ENOMEM;
@@ -84,20 +94,40 @@ systemd_listener(void)
 	return fd;
 }
 
+/*
+ * Descriptor 0, if it listens: moved out of the way, because a program that an
+ * item starts would have the socket as its standard input.
+ */
+static int
+inherited_listener(void)
+{
+	int fd, null;
+
+	if (!is_listening(STDIN_FILENO) ||
+	    (fd = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3)) == -1)
+		return -1;
+	if ((null = open("/dev/null", O_RDWR | O_CLOEXEC)) == -1 ||
+	    dup2(null, STDIN_FILENO) == -1) {
+		close(fd);
+		fd = -1;
+	}
+	if (null != -1)
+		close(null);
+	return fd;
+}
+
 int
-ol_app_listener(struct ol_app *app, bool *own)
+ol_app_listener(struct ol_app *app)
 {
 	struct ol_addr addr;
-	const char *why;
 	int fd;
 
-	*own = app->listen != NULL;
+	if (app->bad_argument[0] != '\0') {
+		ol_error_tell(app, OL_ERROR_PROCESS, "%s", app->bad_argument);
+		return -1;
+	}
 	if (app->listen != NULL) {
-		if ((why = ol_addr_parse(&addr, app->listen)) != NULL) {
-			ol_error_tell(
-			    app, OL_ERROR_PROCESS, "%s: %s", app->listen, why);
-			return -1;
-		}
+		ol_addr_parse(&addr, app->listen);
 		if ((fd = ol_addr_listen(&addr, BACKLOG, 0660)) == -1)
 			ol_error_tell(app, OL_ERROR_PROCESS,
 			    "cannot listen on %s: %s", app->listen,
@@ -105,10 +135,9 @@ ol_app_listener(struct ol_app *app, bool *own)
 						: strerror(errno));
 		return fd;
 	}
-	if ((fd = systemd_listener()) != -1)
+	if ((fd = systemd_listener()) != -1 ||
+	    (fd = inherited_listener()) != -1)
 		return fd;
-	if (is_listening(STDIN_FILENO))
-		return STDIN_FILENO;
 	ol_error_tell(app, OL_ERROR_PROCESS,
 	    "nowhere to listen: give --listen unix:app.sock, or start me with "
 	    "outlastd, systemd or spawn-fcgi");

@@ -392,6 +392,18 @@ ol_conns_init(struct ol_conns *conns, struct ol_app *app)
 	return 0;
 }
 
+static void
+close_listener(struct ol_conns *conns)
+{
+	if (conns->accept != NULL)
+		event_free(conns->accept);
+	conns->accept = NULL;
+	conns->accepting = false;
+	if (conns->listener != -1)
+		close(conns->listener);
+	conns->listener = -1;
+}
+
 void
 ol_conns_fini(struct ol_conns *conns)
 {
@@ -408,8 +420,7 @@ ol_conns_fini(struct ol_conns *conns)
 	}
 	while ((conn = TAILQ_FIRST(&conns->watched)) != NULL)
 		drop(conn);
-	if (conns->accept != NULL)
-		event_free(conns->accept);
+	close_listener(conns);
 	ol_timer_free(conns->resume);
 	ol_timer_free(conns->late);
 	free(conns->window);
@@ -422,13 +433,13 @@ ol_conns_accept(struct ol_conns *conns, int listener)
 {
 	int flags = fcntl(listener, F_GETFL);
 
+	conns->listener = listener;
 	if (flags == -1 || fcntl(listener, F_SETFL, flags | O_NONBLOCK) == -1)
 		return -1;
 	conns->accept = event_new(ol_loop_base(conns->app->loop), listener,
 	    EV_READ | EV_PERSIST, on_accept, conns);
 	if (conns->accept == NULL || event_add(conns->accept, NULL) == -1)
 		return -1;
-	conns->listener = listener;
 	conns->accepting = true;
 	return 0;
 }
@@ -438,9 +449,7 @@ ol_conns_retire(struct ol_conns *conns)
 {
 	struct ol_conn *conn, *next;
 
-	if (conns->accept != NULL)
-		event_del(conns->accept);
-	conns->accepting = false;
+	close_listener(conns);
 	atomic_store(&conns->retiring, true);
 	TAILQ_FOREACH_SAFE (conn, &conns->watched, watched_link, next)
 		on_readable(conn->fd, EV_READ, conn);

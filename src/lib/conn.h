@@ -80,14 +80,16 @@ int ol_conns_init(struct ol_conns *, struct ol_app *app);
 /* Closes what is left. */
 void ol_conns_fini(struct ol_conns *);
 
-/* Begin to accept on listener (borrowed). 0, or -1 with errno set. */
+/* Begin to accept on listener, which is taken either way. 0, or -1
+ * with errno set. */
 int ol_conns_accept(struct ol_conns *, int listener);
 
 /*
- * Accept no more, and ask the web server to give up the kept connections: an
- * empty FCGI_STDERR record on each that has no request in work (FastCGI 1.0
- * §5.5: a legal record that says nothing), now and after each reply. Nobody of
- * ours closes a kept connection, so no request is lost on one.
+ * Close the listener (who passed it to us has it yet, and a successor started
+ * by hand finds its path free), and ask the web server to give up the kept
+ * connections: an empty FCGI_STDERR record on each that has no request in work
+ * (FastCGI 1.0 §5.5: a legal record that says nothing), now and after each
+ * reply. Nobody of ours closes a kept connection, so no request is lost on one.
  */
 void ol_conns_retire(struct ol_conns *);
 

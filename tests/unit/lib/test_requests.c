@@ -609,6 +609,33 @@ test_connection_returned_after_the_deadline(void **state)
 	unlink(path);
 }
 
+/* Once it retires, a successor started by hand finds the path free. */
+static void
+test_the_path_is_free_for_a_successor(void **state)
+{
+	struct server first, second;
+	char first_path[64];
+	int idle;
+
+	(void)state;
+	start(&first, NULL);
+	memcpy(first_path, path, sizeof(path));
+	idle = peer_connect(path);
+	peer_get(idle, "/one", FCGI_KEEP_CONN, &reply);
+	ol_app_stop(first.app, 10000);
+	assert_true(peer_readable(idle, 2000));
+	server_number--;
+	start(&second, NULL);
+	assert_string_equal(path, first_path);
+	usleep(300000);
+	assert_int_equal(atomic_load(&second.rc), -1);
+	close(idle);
+	stop(&second);
+	pthread_join(first.thread, NULL);
+	assert_int_equal(first.rc, 0);
+	ol_app_free(first.app);
+}
+
 static void
 test_test_request(void **state)
 {
@@ -663,9 +690,16 @@ test_arguments(void **state)
 	assert_int_equal(ol_app_run(app), 64);
 	assert_error(3, "no request handler");
 	ol_app_on_request(app, on_request, NULL);
+	/* An argument that was bad is still bad, whoever listens by then. */
+	assert_int_equal(ol_app_run(app), 64);
+	assert_error(4, "--listen: wants an address");
+	ol_app_free(app);
+	app = ol_app_new(NULL);
+	ol_app_on_request(app, on_request, NULL);
+	ol_app_on_error(app, on_error, NULL);
 	close(0);
 	assert_int_equal(ol_app_run(app), 64);
-	assert_error(4, "nowhere to listen");
+	assert_error(5, "nowhere to listen");
 	ol_app_free(app);
 }
 
@@ -689,6 +723,7 @@ main(void)
 		cmocka_unit_test(test_handler_finishes_itself),
 		cmocka_unit_test(test_retiring_record),
 		cmocka_unit_test(test_connection_returned_after_the_deadline),
+		cmocka_unit_test(test_the_path_is_free_for_a_successor),
 		cmocka_unit_test(test_test_request),
 		cmocka_unit_test(test_arguments),
 	};
