@@ -558,6 +558,7 @@ watch_signals(struct ol_master *m)
 	} wanted[SIGNALS] = { { SIGTERM, on_term }, { SIGINT, on_int },
 		{ SIGQUIT, on_quit }, { SIGHUP, on_hup }, { SIGUSR1, on_usr1 },
 		{ SIGUSR2, on_usr2 }, { SIGCHLD, on_chld } };
+	sigset_t none;
 	int i;
 
 	signal(SIGPIPE, SIG_IGN);
@@ -571,6 +572,9 @@ watch_signals(struct ol_master *m)
 		if (m->signals[i] == NULL)
 			goto err;
 	}
+	/* Whoever started us may have blocked them: nobody could stop us. */
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
 	return 0;
 err:
 	ol_log_error(NULL, "cannot make the event loop: %s", strerror(errno));
