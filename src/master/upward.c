@@ -53,6 +53,8 @@ ol_upward_reloading(struct ol_upward *u, int64_t now)
 {
 	char text[80];
 
+	if (!u->ready)
+		return;
 	snprintf(text, sizeof(text), "RELOADING=1\nMONOTONIC_USEC=%lld",
 	    (long long)(now / 1000));
 	send_text(u, text);
@@ -61,7 +63,8 @@ ol_upward_reloading(struct ol_upward *u, int64_t now)
 void
 ol_upward_reloaded(struct ol_upward *u)
 {
-	send_text(u, "READY=1");
+	if (u->ready)
+		send_text(u, "READY=1");
 }
 
 void

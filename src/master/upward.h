@@ -22,7 +22,7 @@ void ol_upward_fini(struct ol_upward *);
 /* READY=1, the first time. */
 void ol_upward_ready(struct ol_upward *);
 
-/* RELOADING=1, and READY=1 when done. */
+/* RELOADING=1, and READY=1 when done; nothing before the first READY=1. */
 void ol_upward_reloading(struct ol_upward *, int64_t now);
 void ol_upward_reloaded(struct ol_upward *);
 
