@@ -278,6 +278,11 @@ ol_process_ended(struct ol_process *p, const struct ol_house *house, int slot,
 		ol_log_error(&p->log, "%s", summary);
 	} else if (report != NULL || !ended_by_us(p, status))
 		log_crash(p, house, slot, pool, status, report, len);
+	/* The count of one that ends well may be a second old. */
+	if (p->killed == NULL && p->tasks > 0 &&
+	    !(WIFEXITED(status) && WEXITSTATUS(status) == 0))
+		ol_log_warn(
+		    &p->log, "%lld work items are lost", (long long)p->tasks);
 	free(report);
 }
 

@@ -41,9 +41,13 @@ run 1 -c "$T/outlast.conf"
 grep -q "another outlastd runs, pid $outlastd" "$T/out.log" ||
 	fail 'the second one does not say who runs'
 first=$(serving)
+python3 "$LIB/fcgi.py" "$T/app.sock" '/item?id=lost&ms=60000' >/dev/null
+# It tells how many items it has at most once a second.
+sleep 1.2
 kill -KILL "$first"
 wait_for 5 serves_other "$first"
 said 'killed by somebody with SIGKILL' || fail 'a killed process is not told of'
+said "pid $first: 1 work items are lost" || fail 'nor is its item'
 run 0 -c "$T/outlast.conf" -s stop
 gone 3 "$outlastd" || fail 'it does not heed TERM'
 wait "$outlastd" || fail 'a stop is no success'
@@ -53,7 +57,6 @@ wait "$outlastd" || fail 'a stop is no success'
 start_outlastd
 wait_for 5 serves
 python3 "$LIB/fcgi.py" "$T/app.sock" '/item?id=long&ms=60000' >/dev/null
-# It tells how many items it has at most once a second.
 sleep 1.2
 kill -QUIT "$outlastd"
 wait_for 2 said 'no limit'
