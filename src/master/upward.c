@@ -78,12 +78,15 @@ ol_upward_extend(struct ol_upward *u, int64_t deadline, int64_t now)
 {
 	char text[64];
 
-	if (deadline == OL_NEVER || deadline <= u->extended)
+	/*
+	 * A second for killing and reaping, and one that is spent before the
+	 * next word: a process may ask a thousand times a second.
+	 */
+	if (deadline == OL_NEVER || deadline < u->extended + OL_SEC(1))
 		return;
 	u->extended = deadline;
-	/* A second for killing and reaping. */
 	snprintf(text, sizeof(text), "EXTEND_TIMEOUT_USEC=%lld",
-	    (long long)((deadline - now + OL_SEC(1)) / 1000));
+	    (long long)((deadline - now + OL_SEC(2)) / 1000));
 	send_text(u, text);
 }
 

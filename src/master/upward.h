@@ -28,7 +28,7 @@ void ol_upward_reloaded(struct ol_upward *);
 
 void ol_upward_stopping(struct ol_upward *);
 
-/* The stop will take until deadline; said when it grew. */
+/* The stop will take until deadline; said when it grew by a second. */
 void ol_upward_extend(struct ol_upward *, int64_t deadline, int64_t now);
 
 /* STATUS=, when it changed. */

@@ -63,11 +63,12 @@ took=$(($(now_ms) - begin))
 say "the stop took $took ms"
 expect 'exit status' "$exited" 0
 told "'STOPPING=1'" || fail 'no word of the stop'
-told "'EXTEND_TIMEOUT_USEC=2000000'" || fail 'no word of how long it takes'
-# 4 s from the stop's begin, 0.3 s of them gone, and one more for the reaping.
+told "'EXTEND_TIMEOUT_USEC=3000000'" || fail 'no word of how long it takes'
+# 4 s from the stop's begin, 0.3 s of them gone, and two more: for the
+# reaping, and because it says nothing of less than a second.
 usec=$(sed -n 's/.*EXTEND_TIMEOUT_USEC=\([0-9]*\).*/\1/p' "$T/manager.log" |
 	tail -n 1)
-{ [ "$usec" -gt 4000000 ] && [ "$usec" -lt 4750000 ]; } ||
+{ [ "$usec" -gt 5000000 ] && [ "$usec" -lt 5750000 ]; } ||
 	fail "of the extension it said $usec us"
 told "'STATUS=stopping, 1 processes left'" || fail 'no status'
 { [ $took -gt 2200 ] && [ $took -lt 3500 ]; } ||
@@ -77,11 +78,37 @@ grep -q 'asks for 2\.[0-9] s more than shutdown_delay_max' "$T/outlastd.log" ||
 grep -q 'asked for more time: 3\.0 s more, 3\.[0-9] s left' "$T/outlastd.log" ||
 	fail 'the log does not say what was granted'
 
+# One that asks a hundred times in a second: a word of it now and then.
+cat >"$T/greedy.py" <<'PY'
+#!/usr/bin/python3
+import os
+import signal
+import socket
+import time
+sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+sock.connect(os.environ["NOTIFY_SOCKET"])
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+sock.send(b"READY=1")
+signal.sigwait([signal.SIGTERM])
+for _ in range(100):
+    sock.send(b"EXTEND_TIMEOUT_USEC=1500000")
+    time.sleep(0.01)
+PY
+chmod +x "$T/greedy.py"
+write_conf 2 "$T/greedy.py"
+: >"$T/manager.log"
+NOTIFY_SOCKET=$T/manager.sock start_outlastd
+wait_for 5 told "'READY=1'"
+stop "$outlastd" TERM 8
+words=$(lines EXTEND_TIMEOUT_USEC "$T/manager.log")
+{ [ "$words" -ge 2 ] && [ "$words" -le 3 ]; } ||
+	fail "$words words of the extension"
+
 # One that needs more than it may have is ended at the extended deadline.
 pool_more=${pool_more/NEEDS 2/NEEDS 60}
-write_conf 2 "$T/slow.py"
-NOTIFY_SOCKET=$T/manager.sock start_outlastd
+write_conf 3 "$T/slow.py"
 : >"$T/manager.log"
+NOTIFY_SOCKET=$T/manager.sock start_outlastd
 wait_for 5 told "'READY=1'"
 begin=$(now_ms)
 stop "$outlastd" TERM 8
