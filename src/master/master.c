@@ -112,7 +112,7 @@ on_deadline(void *arg, int64_t deadline)
 	struct ol_master *m = arg;
 
 	if (m->stopping != 0)
-		ol_upward_extend(&m->upward, deadline, ol_clock_now());
+		ol_upward_extend(&m->upward, deadline);
 }
 
 static struct ol_pool *
@@ -338,6 +338,8 @@ tick(struct ol_master *m)
 	}
 	drop_ended_pools(m);
 	tell_upward(m);
+	if ((when = ol_upward_tick(&m->upward, now)) < next)
+		next = when;
 	if (m->stopping != 0 && (when = finish(m, now)) < next)
 		next = when;
 	ol_timer_at(m->timer, next);
@@ -377,7 +379,8 @@ stop(struct ol_master *m, const char *name, bool no_limit)
 		m->stopping = now;
 		for (i = 0; i < m->npools; i++)
 			ol_pool_stop(m->pools[i], "stop", no_limit, now);
-		ol_upward_extend(&m->upward, last_deadline(m), now);
+		ol_upward_extend(&m->upward, last_deadline(m));
+		ol_upward_tick(&m->upward, now);
 	}
 	tick(m);
 }
@@ -466,8 +469,8 @@ on_hup(void *arg)
 		    NULL, "not reloaded: the old configuration stays in force");
 	else
 		ol_log_notice(NULL, "reloaded");
-	tick(m);
 	ol_upward_reloaded(&m->upward);
+	tick(m);
 }
 
 static void

@@ -39,6 +39,7 @@ told() {
 }
 
 start manager python3 "$T/manager.py" "$T/manager.sock"
+manager=$pid
 wait_for 5 test -S "$T/manager.sock"
 pool_more='shutdown_delay 1s; shutdown_delay_max 4s; kill_grace 500ms;
 	env NEEDS 2;'
@@ -78,6 +79,34 @@ grep -q 'asks for 2\.[0-9] s more than shutdown_delay_max' "$T/outlastd.log" ||
 grep -q 'asked for more time: 3\.0 s more, 3\.[0-9] s left' "$T/outlastd.log" ||
 	fail 'the log does not say what was granted'
 
+# A service manager that is busy, its queue full, learns of READY later.
+pool_more='shutdown_delay 1s;'
+write_conf 1 "$APP"
+: >"$T/manager.log"
+: >"$T/outlastd.log"
+kill -STOP "$manager"
+python3 - "$T/manager.sock" <<'PY'
+import socket
+import sys
+sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+sock.connect(sys.argv[1])
+sock.setblocking(False)
+try:
+    while True:
+        sock.send(b"noise")
+except BlockingIOError:
+    pass
+PY
+NOTIFY_SOCKET=$T/manager.sock start_outlastd
+wait_for 5 grep -q 'ready, 1 pools' "$T/outlastd.log"
+sleep 0.3
+kill -CONT "$manager"
+wait_for 2 told "'READY=1'"
+stop "$outlastd" TERM 8
+[ "$(lines 'warn|error' "$T/outlastd.log")" = 0 ] || fail 'the log complains'
+pool_more='shutdown_delay 1s; shutdown_delay_max 4s; kill_grace 500ms;
+	env NEEDS 60;'
+
 # One that asks a hundred times in a second: a word of it now and then.
 cat >"$T/greedy.py" <<'PY'
 #!/usr/bin/python3
@@ -105,7 +134,6 @@ words=$(lines EXTEND_TIMEOUT_USEC "$T/manager.log")
 	fail "$words words of the extension"
 
 # One that needs more than it may have is ended at the extended deadline.
-pool_more=${pool_more/NEEDS 2/NEEDS 60}
 write_conf 3 "$T/slow.py"
 : >"$T/manager.log"
 NOTIFY_SOCKET=$T/manager.sock start_outlastd
