@@ -21,6 +21,7 @@ struct sink {
 	bool json;
 	char *path;
 	int fd;
+	int error; /* of the last reopening */
 };
 
 /* The one writable state of the log: who listens. */
@@ -120,7 +121,9 @@ ol_log_reopen(void)
 	for (i = 0; i < log_state.n; i++) {
 		if (log_state.sinks[i].target != OL_LOG_FILE)
 			continue;
-		if ((fd = open_file(log_state.sinks[i].path)) == -1) {
+		fd = open_file(log_state.sinks[i].path);
+		log_state.sinks[i].error = fd == -1 ? errno : 0;
+		if (fd == -1) {
 			rc = -1;
 			continue;
 		}
@@ -128,6 +131,14 @@ ol_log_reopen(void)
 		log_state.sinks[i].fd = fd;
 	}
 	pthread_mutex_unlock(&log_state.lock);
+	/* Only the caller's thread changes the sinks. */
+	for (i = 0; i < log_state.n; i++)
+		if (log_state.sinks[i].error != 0)
+			ol_log_error(NULL,
+			    "cannot open %s again, the old file stays in use: "
+			    "%s",
+			    log_state.sinks[i].path,
+			    strerror(log_state.sinks[i].error));
 	return rc;
 }
 

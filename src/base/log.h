@@ -48,7 +48,10 @@ int ol_log_level_find(const char *name, enum ol_log_level *level);
  */
 int ol_log_open(const struct ol_log_sink *, size_t n, size_t *failed);
 
-/* Open the files anew under their names (after a rotation). -1: some stayed. */
+/*
+ * Open the files anew under their names (after a rotation). -1: some stayed,
+ * each logged. Not beside ol_log_open().
+ */
 int ol_log_reopen(void);
 
 /* Close and free the sinks; standard error is the only one again. */

@@ -141,6 +141,60 @@ check_folder(
 	free(folder);
 }
 
+/*
+ * The folder of the pid file, which outlastd makes when only that one is
+ * missing.
+ */
+static void
+check_pid(const struct ol_conf *conf, struct ol_diagnostics *diagnostics)
+{
+	struct ol_place place = place_of(conf, NULL, "pid");
+	char *folder = ol_must(strdup(conf->pid));
+	char *slash = strrchr(folder, '/');
+	struct stat st;
+
+	*slash = '\0';
+	check_folder(place,
+	    slash == folder || stat(folder, &st) == 0 || errno != ENOENT
+		? conf->pid
+		: folder,
+	    diagnostics);
+	free(folder);
+}
+
+/* Beside the pid file is the socket on which a process says that it is ready.
+ */
+static void
+check_notify(const struct ol_conf *conf, const struct ol_conf_pool *pool,
+    const struct account *a, struct ol_diagnostics *diagnostics)
+{
+	char *folder = ol_must(strdup(conf->pid));
+
+	*strrchr(folder, '/') = '\0';
+	if (*folder != '\0' && check_path(a, folder, X_OK) == EACCES)
+		ol_diagnostic_error(diagnostics, place_of(conf, NULL, "pid"),
+		    "%s of pool \"%s\" cannot reach its notify socket in "
+		    "\"%s\": check the modes of that folder and of those above "
+		    "it",
+		    pool->user, pool->name, QUOTE(folder));
+	free(folder);
+}
+
+/* What may be at a socket's path: nothing, or a socket. */
+static void
+check_socket(
+    struct ol_place place, const char *path, struct ol_diagnostics *diagnostics)
+{
+	struct stat st;
+
+	check_folder(place, path, diagnostics);
+	if (lstat(path, &st) == 0 && !S_ISSOCK(st.st_mode))
+		ol_diagnostic_error(diagnostics, place,
+		    "\"%s\" exists and is not a socket: remove it, or listen "
+		    "elsewhere",
+		    QUOTE(path));
+}
+
 static void
 check_pool(const struct ol_conf *conf, const struct ol_conf_pool *pool,
     struct ol_diagnostics *diagnostics)
@@ -153,8 +207,10 @@ check_pool(const struct ol_conf *conf, const struct ol_conf_pool *pool,
 		a.ngroups = GROUPS_MAX; /* the first ones will do */
 	check_program(conf, pool, &a, diagnostics);
 	check_directory(conf, pool, &a, diagnostics);
+	if (pool->user != NULL)
+		check_notify(conf, pool, &a, diagnostics);
 	if (socket != NULL)
-		check_folder(
+		check_socket(
 		    place_of(conf, pool->block, "listen"), socket, diagnostics);
 }
 
@@ -186,7 +242,7 @@ ol_conf_check_world(const struct ol_conf *conf, FILE *errors, bool colour)
 	size_t i;
 	int n;
 
-	check_folder(place_of(conf, NULL, "pid"), conf->pid, diagnostics);
+	check_pid(conf, diagnostics);
 	for (i = 0; i < conf->nlogs; i++)
 		if (conf->logs[i].target == OL_LOG_FILE)
 			check_log(conf, conf->logs[i].path, diagnostics);

@@ -197,9 +197,14 @@ err0:
 void
 ol_crash_log(const struct ol_log *log, const char *report, size_t len)
 {
-	size_t n;
+	enum { LINES = 200 }; /* a report of line ends must not flood the log */
+	size_t n, lines = 0;
 
 	for (; len > 0; report += n, len -= n) {
+		if (lines++ == LINES) {
+			ol_log_info(log, "| and %zu bytes more", len);
+			return;
+		}
 		n = line_length(report, len);
 		ol_log_info(log, "| %.*s", n > 1500 ? 1500 : (int)n, report);
 		if (n < len)

@@ -1,3 +1,4 @@
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <dirent.h>
 #include <errno.h>
@@ -43,6 +44,26 @@ err:
 		close(fd);
 	free(path);
 	return NULL;
+}
+
+int
+ol_folder_lock(const char *folder)
+{
+	int fd = open(folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+	if (fd != -1 && flock(fd, LOCK_EX | LOCK_NB) == 0)
+		return fd;
+	if (errno == EWOULDBLOCK)
+		ol_log_error(NULL,
+		    "another outlastd uses the folder %s: \"pid\" needs a "
+		    "folder of its own for each",
+		    folder);
+	else
+		ol_log_error(
+		    NULL, "cannot lock %s: %s", folder, strerror(errno));
+	if (fd != -1)
+		close(fd);
+	return -1;
 }
 
 /* The number after the last '.' or '-' before an optional ".txt". */

@@ -11,6 +11,12 @@
 char *ol_folder_make(const char *file, const char *name, mode_t mode);
 
 /*
+ * A descriptor that keeps other masters out of the folder while it is open;
+ * -1: logged, another one uses it.
+ */
+int ol_folder_lock(const char *folder);
+
+/*
  * The highest generation in the names of the files there ("shop.0.12",
  * "shop-0-12.txt"), so that none is given out twice; 0 without any. The
  * sockets among the files are removed: their owner is gone.

@@ -146,10 +146,17 @@ ol_listener_get(struct ol_listeners *all, const struct ol_conf_listen *conf,
 {
 	struct ol_listener *l;
 
+	/* One whose path was lost may follow, until its processes ended. */
 	LIST_FOREACH (l, all, link)
 		if (l->addr.len == conf->addr.len &&
 		    memcmp(&l->addr.u, &conf->addr.u, l->addr.len) == 0)
-			return ol_listener_ref(l);
+			break;
+	if (l != NULL &&
+	    (ol_addr_path(&l->addr) == NULL || our_path(l) != NULL))
+		return ol_listener_ref(l);
+	if (l != NULL)
+		ol_log_warn(
+		    &l->log, "the path is not ours any more; making it anew");
 	if ((l = open_listener(conf, predecessor)) != NULL)
 		LIST_INSERT_HEAD(all, l, link);
 	return l;

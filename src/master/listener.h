@@ -18,7 +18,8 @@ LIST_HEAD(ol_listeners, ol_listener);
 
 /*
  * The listener of all at conf's address, opened if need be (one that is open
- * is left as it is: see ol_listener_apply), with a reference for the caller.
+ * is left as it is: see ol_listener_apply; one whose path somebody removed does
+ * not count), with a reference for the caller.
  * conf is not kept. predecessor is the pid of the master that held our pid
  * file and is gone (0: none): a path where only its children answer is taken
  * over. NULL: logged.

@@ -30,18 +30,20 @@ struct ol_master {
 	struct ol_house house;
 	struct ol_pidfile *pidfile;
 	pid_t predecessor;
+	int folder_lock;
 	struct ol_listeners listeners;
 	struct ol_pool_hooks hooks;
 	struct ol_pool **pools; /* in order of appearance */
 	int npools;
-	unsigned generation; /* the highest that an earlier master used */
+	unsigned generation; /* the highest of what is gone */
 	struct ol_upward upward;
 	struct ol_timer *timer;
 	struct ol_signal *signals[SIGNALS];
-	int stderr_fd;	  /* the one that we were started with */
-	bool no_limit;	  /* the stop is that of QUIT */
-	int64_t stopping; /* when the stop began; 0: it did not */
-	int64_t give_up;  /* a second stop: when to end without the rest */
+	int stderr_fd;		     /* the one that we were started with */
+	bool no_limit;		     /* the stop is that of QUIT */
+	int64_t stopping;	     /* when the stop began; 0: it did not */
+	struct ol_pool_count before; /* the stop */
+	int64_t give_up; /* a second stop: when to end without the rest */
 	int code;
 };
 
@@ -74,10 +76,9 @@ point_stderr(struct ol_master *m)
 		return;
 	}
 	fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640);
-	if (fd == -1) {
-		ol_log_error(NULL, "cannot open %s: %s", path, strerror(errno));
+	/* The log itself could not be opened either, and says so. */
+	if (fd == -1)
 		return;
-	}
 	dup2(fd, STDERR_FILENO);
 	close(fd);
 }
@@ -111,7 +112,7 @@ on_deadline(void *arg, int64_t deadline)
 	struct ol_master *m = arg;
 
 	if (m->stopping != 0)
-		ol_upward_extend(&m->upward, deadline, ol_clock_now());
+		ol_upward_extend(&m->upward, deadline);
 }
 
 static struct ol_pool *
@@ -196,7 +197,7 @@ apply(struct ol_master *m, const struct ol_conf *conf,
 
 	for (i = 0; i < m->npools; i++)
 		if (find_conf(conf, ol_pool_name(m->pools[i])) == NULL)
-			ol_pool_stop(m->pools[i], false, now);
+			ol_pool_stop(m->pools[i], "pool removed", false, now);
 	TAILQ_FOREACH (block, &conf->pools, link) {
 		if ((pool = find_pool(m, block->name)) == NULL)
 			pool = add_pool(m, block->name);
@@ -218,6 +219,9 @@ drop_ended_pools(struct ol_master *m)
 		    ol_pool_count(pool).processes == 0) {
 			ol_log_notice(
 			    NULL, "pool %s is gone", ol_pool_name(pool));
+			/* The name may come back; its crash reports stay. */
+			if (ol_pool_generation(pool) > m->generation)
+				m->generation = ol_pool_generation(pool);
 			ol_pool_free(pool);
 		} else
 			m->pools[n++] = pool;
@@ -290,6 +294,8 @@ finish(struct ol_master *m, int64_t now)
 	int64_t limit;
 	int orphans = 0;
 
+	sum.killed -= m->before.killed;
+	sum.lost -= m->before.lost;
 	if (sum.processes == 0 && (orphans = ol_orphan_kill()) == 0) {
 		if (sum.killed > 0)
 			ol_log_warn(NULL,
@@ -332,6 +338,8 @@ tick(struct ol_master *m)
 	}
 	drop_ended_pools(m);
 	tell_upward(m);
+	if ((when = ol_upward_tick(&m->upward, now)) < next)
+		next = when;
 	if (m->stopping != 0 && (when = finish(m, now)) < next)
 		next = when;
 	ol_timer_at(m->timer, next);
@@ -364,12 +372,15 @@ stop(struct ol_master *m, const char *name, bool no_limit)
 		ol_log_notice(NULL, "%s: stopping%s", name,
 		    no_limit ? ", without a limit" : "");
 		m->no_limit = no_limit;
-		if (m->stopping == 0)
+		if (m->stopping == 0) {
+			m->before = count_all(m);
 			ol_upward_stopping(&m->upward);
+		}
 		m->stopping = now;
 		for (i = 0; i < m->npools; i++)
-			ol_pool_stop(m->pools[i], no_limit, now);
-		ol_upward_extend(&m->upward, last_deadline(m), now);
+			ol_pool_stop(m->pools[i], "stop", no_limit, now);
+		ol_upward_extend(&m->upward, last_deadline(m));
+		ol_upward_tick(&m->upward, now);
 	}
 	tick(m);
 }
@@ -458,8 +469,8 @@ on_hup(void *arg)
 		    NULL, "not reloaded: the old configuration stays in force");
 	else
 		ol_log_notice(NULL, "reloaded");
-	tick(m);
 	ol_upward_reloaded(&m->upward);
+	tick(m);
 }
 
 static void
@@ -467,10 +478,7 @@ on_usr1(void *arg)
 {
 	struct ol_master *m = arg;
 
-	if (ol_log_reopen() == -1)
-		ol_log_error(NULL, "SIGUSR1: cannot reopen all logs: %s",
-		    strerror(errno));
-	else
+	if (ol_log_reopen() == 0)
 		ol_log_notice(NULL, "SIGUSR1: logs reopened");
 	point_stderr(m);
 }
@@ -525,7 +533,7 @@ ol_master_new(struct ol_conf *conf, const char *extra)
 
 	m->conf = conf;
 	m->extra = extra;
-	m->upward.fd = m->stderr_fd = -1;
+	m->upward.fd = m->stderr_fd = m->folder_lock = -1;
 	m->hooks.on_change = on_change;
 	m->hooks.on_deadline = on_deadline;
 	m->hooks.arg = m;
@@ -558,6 +566,7 @@ watch_signals(struct ol_master *m)
 	} wanted[SIGNALS] = { { SIGTERM, on_term }, { SIGINT, on_int },
 		{ SIGQUIT, on_quit }, { SIGHUP, on_hup }, { SIGUSR1, on_usr1 },
 		{ SIGUSR2, on_usr2 }, { SIGCHLD, on_chld } };
+	sigset_t none;
 	int i;
 
 	signal(SIGPIPE, SIG_IGN);
@@ -572,6 +581,9 @@ watch_signals(struct ol_master *m)
 		if (m->signals[i] == NULL)
 			goto err;
 	}
+	/* Whoever started us may have blocked them: nobody could stop us. */
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
 	return 0;
 err:
 	ol_log_error(NULL, "cannot make the event loop: %s", strerror(errno));
@@ -592,6 +604,9 @@ set_up(struct ol_master *m)
 	m->house.notify_folder = ol_folder_make(m->conf->pid, "notify", 0711);
 	m->house.crash_folder = ol_folder_make(m->conf->pid, "crashes", 0700);
 	if (m->house.notify_folder == NULL || m->house.crash_folder == NULL)
+		return -1;
+	/* What is swept there must not be that of another master. */
+	if ((m->folder_lock = ol_folder_lock(m->house.notify_folder)) == -1)
 		return -1;
 	m->generation = ol_folder_sweep(m->house.notify_folder);
 	crashed = ol_folder_sweep(m->house.crash_folder);
@@ -647,6 +662,8 @@ ol_master_free(struct ol_master *m)
 	ol_upward_fini(&m->upward);
 	free(m->house.notify_folder);
 	free(m->house.crash_folder);
+	if (m->folder_lock != -1)
+		close(m->folder_lock);
 	ol_pidfile_close(m->pidfile);
 	if (m->stderr_fd != -1)
 		close(m->stderr_fd);

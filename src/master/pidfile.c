@@ -26,8 +26,11 @@ make_folder(const char *path)
 	const char *folder = dirname(copy);
 
 	/* When this fails, opening the file says why. */
-	if (mkdir(folder, 0755) == 0)
+	if (mkdir(folder, 0755) == 0) {
+		/* Whatever our umask: the pools' users have to get through. */
+		chmod(folder, 0755);
 		ol_log_info(NULL, "made the folder %s", folder);
+	}
 	free(copy);
 }
 

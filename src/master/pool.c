@@ -216,7 +216,7 @@ ol_pool_apply(struct ol_pool *pool, const struct ol_conf_pool *conf,
 		struct ol_slot *slot = &pool->places[i]->slot;
 
 		if (i >= conf->processes) {
-			ol_slot_stop(slot, false, now);
+			ol_slot_stop(slot, "fewer processes", false, now);
 			continue;
 		}
 		ol_slot_set(slot, &rules, i, conf->processes);
@@ -227,12 +227,12 @@ ol_pool_apply(struct ol_pool *pool, const struct ol_conf_pool *conf,
 }
 
 void
-ol_pool_stop(struct ol_pool *pool, bool no_limit, int64_t now)
+ol_pool_stop(struct ol_pool *pool, const char *why, bool no_limit, int64_t now)
 {
 	int i;
 
 	for (i = 0; i < pool->nplaces; i++)
-		ol_slot_stop(&pool->places[i]->slot, no_limit, now);
+		ol_slot_stop(&pool->places[i]->slot, why, no_limit, now);
 	ol_listener_unref(pool->listener);
 	pool->listener = NULL;
 	pool->conf = NULL;
@@ -243,7 +243,7 @@ ol_pool_stop_now(struct ol_pool *pool, int64_t now)
 {
 	int i;
 
-	ol_pool_stop(pool, false, now);
+	ol_pool_stop(pool, "stop", false, now);
 	for (i = 0; i < pool->nplaces; i++)
 		ol_slot_stop_now(&pool->places[i]->slot, now);
 }
@@ -316,6 +316,18 @@ ol_pool_count(const struct ol_pool *pool)
 		count.processes += ol_slot_processes(&pool->places[i]->slot);
 	}
 	return count;
+}
+
+unsigned
+ol_pool_generation(const struct ol_pool *pool)
+{
+	unsigned most = pool->generation;
+	int i;
+
+	for (i = 0; i < pool->nplaces; i++)
+		if (pool->places[i]->slot.generation > most)
+			most = pool->places[i]->slot.generation;
+	return most;
 }
 
 bool

@@ -56,7 +56,8 @@ void ol_pool_apply(struct ol_pool *, const struct ol_conf_pool *conf,
     struct ol_listener *listener, int64_t now);
 
 /* Stop all slots; see ol_slot_stop(). conf and listener are let go. */
-void ol_pool_stop(struct ol_pool *, bool no_limit, int64_t now);
+void ol_pool_stop(
+    struct ol_pool *, const char *why, bool no_limit, int64_t now);
 void ol_pool_stop_now(struct ol_pool *, int64_t now);
 
 int64_t ol_pool_tick(struct ol_pool *, int64_t now);
@@ -68,6 +69,9 @@ bool ol_pool_has(const struct ol_pool *, pid_t pid);
 void ol_pool_reaped(struct ol_pool *, pid_t pid, int status, int64_t now);
 
 struct ol_pool_count ol_pool_count(const struct ol_pool *);
+
+/* The highest generation that a process of this pool has had. */
+unsigned ol_pool_generation(const struct ol_pool *);
 
 /* Whether one process was READY since the pool was made, or none is wanted. */
 bool ol_pool_was_ready(const struct ol_pool *);

@@ -237,8 +237,10 @@ log_crash(struct ol_process *p, const struct ol_house *house, int slot,
 	ol_crash_summary(summary, sizeof(summary), report, len);
 	snprintf(name, sizeof(name), "%s-%d-%u.txt", pool, slot, p->generation);
 	path = ol_crash_keep(&p->log, house->crash_folder, name, report, len);
-	ol_log_error(&p->log, "crashed with %s; report: %s", summary,
-	    path != NULL ? path : "not kept");
+	ol_log_error(&p->log, "%s %s; report: %s",
+	    WIFEXITED(status) ? "ended by itself and left a crash report:"
+			      : "crashed with",
+	    summary, path != NULL ? path : "not kept");
 	ol_crash_log(&p->log, report, len);
 	free(path);
 }
@@ -278,6 +280,11 @@ ol_process_ended(struct ol_process *p, const struct ol_house *house, int slot,
 		ol_log_error(&p->log, "%s", summary);
 	} else if (report != NULL || !ended_by_us(p, status))
 		log_crash(p, house, slot, pool, status, report, len);
+	/* The count of one that ends well may be a second old. */
+	if (p->killed == NULL && p->tasks > 0 &&
+	    !(WIFEXITED(status) && WEXITSTATUS(status) == 0))
+		ol_log_warn(
+		    &p->log, "%lld work items are lost", (long long)p->tasks);
 	free(report);
 }
 

@@ -162,6 +162,14 @@ want(struct ol_slot *s, int64_t now)
 	s->renew_pace = 0;
 }
 
+/* Somebody reloads: what failed before may be mended now. */
+static void
+want_soon(struct ol_slot *s, int64_t now)
+{
+	if (s->renew)
+		want(s, now);
+}
+
 static void
 start_next(struct ol_slot *s, int64_t now)
 {
@@ -189,7 +197,7 @@ static void
 current_leaves(struct ol_slot *s, int64_t now)
 {
 	leave(s, &s->current,
-	    s->no_limit ? OL_LEAVER_NO_LIMIT : OL_LEAVER_BUDGET, "stop", now);
+	    s->no_limit ? OL_LEAVER_NO_LIMIT : OL_LEAVER_BUDGET, s->why, now);
 	s->renew = false;
 }
 
@@ -330,7 +338,7 @@ static const struct {
 	    [OL_SLOT_NEXT_LEFT] = NO,
 	},
 	[OL_SLOT_BACKOFF] = {
-	    [OL_SLOT_START] = { nothing, OL_SLOT_BACKOFF },
+	    [OL_SLOT_START] = { start_soon, OL_SLOT_BACKOFF },
 	    [OL_SLOT_STOP] = { nothing, OL_SLOT_EMPTY },
 	    [OL_SLOT_RECYCLE] = { start_soon, OL_SLOT_BACKOFF },
 	    [OL_SLOT_DUE] = { start_current, OL_SLOT_STARTING },
@@ -358,7 +366,7 @@ static const struct {
 	    [OL_SLOT_NEXT_LEFT] = NO,
 	},
 	[OL_SLOT_UP] = {
-	    [OL_SLOT_START] = { nothing, OL_SLOT_UP },
+	    [OL_SLOT_START] = { want_soon, OL_SLOT_UP },
 	    [OL_SLOT_STOP] = { current_leaves, OL_SLOT_EMPTY },
 	    [OL_SLOT_RECYCLE] = { want, OL_SLOT_UP },
 	    [OL_SLOT_DUE] = { start_next, OL_SLOT_RENEWING },
@@ -531,10 +539,11 @@ ol_slot_start(struct ol_slot *s, int64_t now)
 }
 
 void
-ol_slot_stop(struct ol_slot *s, bool no_limit, int64_t now)
+ol_slot_stop(struct ol_slot *s, const char *why, bool no_limit, int64_t now)
 {
 	int i;
 
+	s->why = why;
 	s->no_limit = no_limit;
 	if (!no_limit)
 		for (i = 0; i < OL_SLOT_LEAVERS; i++)
@@ -547,7 +556,7 @@ ol_slot_stop_now(struct ol_slot *s, int64_t now)
 {
 	int i;
 
-	ol_slot_stop(s, false, now);
+	ol_slot_stop(s, "stop", false, now);
 	for (i = 0; i < OL_SLOT_LEAVERS; i++)
 		if (s->leavers[i].state != OL_LEAVER_GONE)
 			ol_leaver_now(&s->leavers[i], now);

@@ -33,7 +33,8 @@ enum ol_slot_state {
 };
 
 enum ol_slot_event {
-	OL_SLOT_START,	    /* a process is wanted */
+	OL_SLOT_START,	    /* a process is wanted; what waits to be tried
+				again is tried now */
 	OL_SLOT_STOP,	    /* none is wanted any more */
 	OL_SLOT_RECYCLE,    /* another process is wanted */
 	OL_SLOT_DUE,	    /* start one: it is time and there is room */
@@ -88,7 +89,8 @@ struct ol_slot {
 	bool renew;		    /* a recycle is wanted and not begun */
 	bool waits;		    /* the log knows that it waits for room */
 	enum ol_slot_reason reason; /* of renew, or of RENEWING */
-	bool no_limit;		    /* of the STOP in work */
+	const char *why;	    /* of the STOP in work */
+	bool no_limit;		    /* of the same */
 	const char *how;	    /* of the EXITED in work */
 };
 
@@ -116,10 +118,12 @@ int64_t ol_slot_tick(struct ol_slot *, int64_t now);
 void ol_slot_start(struct ol_slot *, int64_t now);
 
 /*
- * All processes leave; those that leave already keep their deadlines. A
- * second stop that is limited gives a budget to those without a limit.
+ * All processes leave, for that reason in the log; those that leave already
+ * keep their deadlines. A second stop that is limited gives a budget to those
+ * without a limit.
  */
-void ol_slot_stop(struct ol_slot *, bool no_limit, int64_t now);
+void ol_slot_stop(
+    struct ol_slot *, const char *why, bool no_limit, int64_t now);
 
 /* Stop, and kill what is left. */
 void ol_slot_stop_now(struct ol_slot *, int64_t now);

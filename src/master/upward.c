@@ -10,6 +10,9 @@
 #include "base/notify.h"
 #include "master/upward.h"
 
+/* When its queue was full. */
+static const int64_t retry = OL_MSEC(100);
+
 void
 ol_upward_init(struct ol_upward *u)
 {
@@ -32,19 +35,49 @@ ol_upward_fini(struct ol_upward *u)
 	u->fd = -1;
 }
 
-static void
-send_text(struct ol_upward *u, const char *text)
+/*
+ * False: its queue is full, try again. What fails otherwise counts as sent:
+ * trying again would not help.
+ */
+static bool
+sent(const struct ol_upward *u, const char *text)
 {
-	if (u->fd != -1 && ol_notify_send(u->fd, "%s", text) == -1)
-		ol_log_warn(NULL, "cannot tell the service manager \"%s\": %s",
-		    text, strerror(errno));
+	if (u->fd == -1 || ol_notify_send(u->fd, "%s", text) == 0)
+		return true;
+	if (errno == EAGAIN || errno == ENOBUFS)
+		return false;
+	ol_log_warn(NULL, "cannot tell the service manager \"%s\": %s", text,
+	    strerror(errno));
+	return true;
+}
+
+int64_t
+ol_upward_tick(struct ol_upward *u, int64_t now)
+{
+	char text[64];
+
+	if (u->owed != NULL && !sent(u, u->owed))
+		return now + retry;
+	u->owed = NULL;
+	if (u->deadline <= u->extended)
+		return OL_NEVER;
+	/*
+	 * A second for killing and reaping, and one that is spent before the
+	 * next word.
+	 */
+	snprintf(text, sizeof(text), "EXTEND_TIMEOUT_USEC=%lld",
+	    (long long)((u->deadline - now + OL_SEC(2)) / 1000));
+	if (!sent(u, text))
+		return now + retry;
+	u->extended = u->deadline;
+	return OL_NEVER;
 }
 
 void
 ol_upward_ready(struct ol_upward *u)
 {
 	if (!u->ready)
-		send_text(u, "READY=1");
+		u->owed = "READY=1";
 	u->ready = true;
 }
 
@@ -53,35 +86,32 @@ ol_upward_reloading(struct ol_upward *u, int64_t now)
 {
 	char text[80];
 
+	if (!u->ready)
+		return;
 	snprintf(text, sizeof(text), "RELOADING=1\nMONOTONIC_USEC=%lld",
 	    (long long)(now / 1000));
-	send_text(u, text);
+	sent(u, text);
 }
 
 void
 ol_upward_reloaded(struct ol_upward *u)
 {
-	send_text(u, "READY=1");
+	if (u->ready)
+		u->owed = "READY=1";
 }
 
 void
 ol_upward_stopping(struct ol_upward *u)
 {
-	send_text(u, "STOPPING=1");
+	u->owed = "STOPPING=1";
 }
 
 void
-ol_upward_extend(struct ol_upward *u, int64_t deadline, int64_t now)
+ol_upward_extend(struct ol_upward *u, int64_t deadline)
 {
-	char text[64];
-
-	if (deadline == OL_NEVER || deadline <= u->extended)
-		return;
-	u->extended = deadline;
-	/* A second for killing and reaping. */
-	snprintf(text, sizeof(text), "EXTEND_TIMEOUT_USEC=%lld",
-	    (long long)((deadline - now + OL_SEC(1)) / 1000));
-	send_text(u, text);
+	/* A process may ask a thousand times a second. */
+	if (deadline != OL_NEVER && deadline >= u->extended + OL_SEC(1))
+		u->deadline = deadline;
 }
 
 void
@@ -97,7 +127,7 @@ ol_upward_status(struct ol_upward *u, const char *fmt, ...)
 	va_end(ap);
 	if (strcmp(status, u->status) == 0)
 		return;
-	strlcpy(u->status, status, sizeof(u->status));
 	snprintf(text, sizeof(text), "STATUS=%s", status);
-	send_text(u, text);
+	if (sent(u, text))
+		strlcpy(u->status, status, sizeof(u->status));
 }

@@ -11,6 +11,8 @@
 struct ol_upward {
 	int fd; /* -1: nobody listens */
 	bool ready;
+	const char *owed; /* to be sent yet; NULL: nothing */
+	int64_t deadline; /* of the stop */
 	int64_t extended; /* until when it was asked to wait */
 	char status[160];
 };
@@ -19,17 +21,24 @@ struct ol_upward {
 void ol_upward_init(struct ol_upward *);
 void ol_upward_fini(struct ol_upward *);
 
+/*
+ * Send what the calls below left to be sent, READY=1 and STOPPING=1 for
+ * certain; returns when to call again, OL_NEVER for not. Must be called after
+ * them.
+ */
+int64_t ol_upward_tick(struct ol_upward *, int64_t now);
+
 /* READY=1, the first time. */
 void ol_upward_ready(struct ol_upward *);
 
-/* RELOADING=1, and READY=1 when done. */
+/* RELOADING=1, and READY=1 when done; nothing before the first READY=1. */
 void ol_upward_reloading(struct ol_upward *, int64_t now);
 void ol_upward_reloaded(struct ol_upward *);
 
 void ol_upward_stopping(struct ol_upward *);
 
-/* The stop will take until deadline; said when it grew. */
-void ol_upward_extend(struct ol_upward *, int64_t deadline, int64_t now);
+/* The stop will take until deadline; said when it grew by a second. */
+void ol_upward_extend(struct ol_upward *, int64_t deadline);
 
 /* STATUS=, when it changed. */
 void ol_upward_status(struct ol_upward *, const char *fmt, ...)

@@ -435,7 +435,7 @@ test_check_world(void **state)
 	assert_int_equal(ol_conf_check_world(conf, stderr, false), 0);
 	ol_conf_free(conf);
 	conf = load(&world,
-	    "pid /not-there/x.pid;\nlog /tmp;\nlog /not-there/log;\n"
+	    "pid /not-there/run/x.pid;\nlog /tmp;\nlog /not-there/log;\n"
 	    "pool a {\n"
 	    "listen unix:/not-there/a.sock;\n"
 	    "program /bin/not-there;\n"
@@ -444,12 +444,13 @@ test_check_world(void **state)
 	    "pool b { listen 127.0.0.1:9;\n"
 	    "program /etc/passwd; }\n"
 	    "pool c { listen 127.0.0.1:8;\n"
-	    "program /usr; }",
+	    "program /usr; }\n"
+	    "pool d { listen unix:/tmp; program /bin/sh; }",
 	    NULL);
 	out = open_memstream(&errors, &size);
 	n = ol_conf_check_world(conf, out, false);
 	fclose(out);
-	assert_int_equal(n, 8);
+	assert_int_equal(n, 9);
 	assert_non_null(strstr(errors, ":1:5: error: the folder \"/not-there\" "
 				       "cannot be written to: No such file"));
 	assert_non_null(strstr(errors, ":2:5: error: \"/tmp\" is a folder"));
@@ -461,8 +462,43 @@ test_check_world(void **state)
 	assert_non_null(strstr(errors, ":10:9: error: this user may not "
 				       "execute \"/etc/passwd\""));
 	assert_non_null(strstr(errors, ":12:9: error: \"/usr\" is not a file"));
+	assert_non_null(strstr(errors, ":13:17: error: \"/tmp\" exists and is "
+				       "not a socket"));
 	free(errors);
 	ol_conf_free(conf);
+}
+
+/* The folder of the pid file is made at the start, if it can be. */
+static void
+test_check_world_makes_run(void **state)
+{
+	struct ol_world world = fake_world();
+	char folder[] = "/tmp/outlast-world-XXXXXX", text[256];
+	struct ol_conf *conf;
+
+	(void)state;
+	world.euid = 0;
+	assert_non_null(mkdtemp(folder));
+	assert_int_equal(chmod(folder, 0755), 0);
+	snprintf(text, sizeof(text),
+	    "pid %s/run/x.pid; pool a { listen 127.0.0.1:9; program /bin/sh; "
+	    "user shop; }",
+	    folder);
+	conf = load(&world, text, NULL);
+	assert_non_null(conf);
+	assert_int_equal(ol_conf_check_world(conf, NULL, false), 0);
+	ol_conf_free(conf);
+	/* One that is there must let the pool's user through. */
+	snprintf(text, sizeof(text),
+	    "pid %s/x.pid; pool a { listen 127.0.0.1:9; program /bin/sh; "
+	    "user shop; }",
+	    folder);
+	conf = load(&world, text, NULL);
+	assert_int_equal(ol_conf_check_world(conf, NULL, false), 0);
+	assert_int_equal(chmod(folder, 0700), 0);
+	assert_int_equal(ol_conf_check_world(conf, NULL, false), 1);
+	ol_conf_free(conf);
+	rmdir(folder);
 }
 
 /* The modes are judged for the pool's user, not for root. */
@@ -514,6 +550,7 @@ main(void)
 		cmocka_unit_test(test_same_process),
 		cmocka_unit_test(test_colour),
 		cmocka_unit_test(test_check_world),
+		cmocka_unit_test(test_check_world_makes_run),
 		cmocka_unit_test(test_check_world_as_user),
 	};
 

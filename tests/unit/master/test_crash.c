@@ -176,6 +176,33 @@ test_keep(void **state)
 	assert_null(ol_crash_keep(NULL, folder, "x", "a", 1));
 }
 
+/* 30 000 lines of a hostile report are not 30 000 lines of ours. */
+static void
+test_log_is_bounded(void **state)
+{
+	char path[] = "/tmp/outlast-crash-XXXXXX", report[2000];
+	struct ol_log_sink sink = {
+		.target = OL_LOG_FILE, .level = OL_LOG_INFO, .path = path
+	};
+	int lines = 0, c, fd = mkstemp(path);
+	FILE *f;
+
+	(void)state;
+	assert_true(fd >= 0);
+	memset(report, '\n', sizeof(report));
+	assert_int_equal(ol_log_open(&sink, 1, NULL), 0);
+	ol_crash_log(NULL, report, 200);
+	ol_crash_log(NULL, report, sizeof(report));
+	ol_log_close();
+	f = fdopen(fd, "r");
+	assert_non_null(f);
+	while ((c = getc(f)) != EOF)
+		lines += c == '\n';
+	assert_int_equal(lines, 200 + 201);
+	fclose(f);
+	unlink(path);
+}
+
 int
 main(void)
 {
@@ -184,6 +211,7 @@ main(void)
 		cmocka_unit_test(test_status),
 		cmocka_unit_test(test_report_is_bounded),
 		cmocka_unit_test(test_keep),
+		cmocka_unit_test(test_log_is_bounded),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -209,6 +209,27 @@ test_foreign_path_is_left_alone(void **state)
 	close(fd);
 }
 
+static void
+test_lost_path_is_made_anew(void **state)
+{
+	struct fixture *f = *state;
+	struct ol_listener *l, *anew;
+
+	l = ol_listener_get(&f->all, &f->conf, 0);
+	assert_int_equal(unlink(f->path), 0);
+	anew = ol_listener_get(&f->all, &f->conf, 0);
+	assert_non_null(anew);
+	assert_ptr_not_equal(l, anew);
+	assert_int_equal(dial(f), 0);
+	assert_ptr_equal(ol_listener_get(&f->all, &f->conf, 0), anew);
+	ol_listener_unref(anew);
+	/* The old one does not take the new one's path with it. */
+	ol_listener_unref(l);
+	assert_int_equal(dial(f), 0);
+	ol_listener_unref(anew);
+	assert_true(LIST_EMPTY(&f->all));
+}
+
 int
 main(void)
 {
@@ -221,6 +242,7 @@ main(void)
 		TEST(test_dead_socket_is_taken_over),
 		TEST(test_orphans_of_our_predecessor),
 		TEST(test_foreign_path_is_left_alone),
+		TEST(test_lost_path_is_made_anew),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -56,7 +56,7 @@ bring_to(struct ol_slot *s, struct record *r, int to)
 	bring_up(s, r, &usual);
 	switch (to) {
 	case OL_SLOT_EMPTY:
-		ol_slot_stop(s, false, t0);
+		ol_slot_stop(s, "stop", false, t0);
 		break;
 	case OL_SLOT_BACKOFF:
 		ol_slot_exited(s, 1, "exit 1", t0);
@@ -241,7 +241,7 @@ test_two_generations(void **state)
 	tick(&s, t0 + OL_SEC(2));
 	assert_acts(&r, "start 4; ");
 	/* A stop makes three leave. */
-	ol_slot_stop(&s, false, t0 + OL_SEC(3));
+	ol_slot_stop(&s, "stop", false, t0 + OL_SEC(3));
 	tick(&s, t0 + OL_SEC(3));
 	assert_acts(&r, "tell 3 90; tell 4 90; ");
 	assert_int_equal(ol_slot_processes(&s), 3);
@@ -302,6 +302,37 @@ test_pacing(void **state)
 	assert_int_equal(r.impossible, 0);
 }
 
+/* Who reloads has mended something: do not make him wait 30 s. */
+static void
+test_start_tries_again_at_once(void **state)
+{
+	struct ol_slot s;
+	struct record r;
+
+	(void)state;
+	bring_up(&s, &r, &usual);
+	ol_slot_recycle(&s, OL_SLOT_RELOAD, t0);
+	tick(&s, t0);
+	ol_slot_exited(&s, 2, "exit 127", t0);
+	assert_int_equal(tick(&s, t0), t0 + OL_MSEC(250));
+	ol_slot_start(&s, t0 + 1);
+	tick(&s, t0 + 1);
+	assert_acts(&r, "start 2; start 3; ");
+	/* And where nobody serves. */
+	ol_slot_exited(&s, 1, "exit 1", t0 + 1);
+	ol_slot_exited(&s, 3, "exit 1", t0 + 1);
+	assert_int_equal(tick(&s, t0 + 1), t0 + 1 + OL_MSEC(250));
+	ol_slot_start(&s, t0 + 2);
+	tick(&s, t0 + 2);
+	assert_acts(&r, "start 4; ");
+	/* Without a recycle that is wanted nothing is started. */
+	ol_slot_ready(&s, 4, t0 + 3);
+	ol_slot_start(&s, t0 + 4);
+	assert_int_equal(tick(&s, t0 + 4), OL_NEVER);
+	assert_acts(&r, "");
+	assert_int_equal(r.impossible, 0);
+}
+
 static void
 test_start_that_cannot_fork(void **state)
 {
@@ -352,7 +383,7 @@ test_stop(void **state)
 
 	(void)state;
 	bring_up(&s, &r, &usual);
-	ol_slot_stop(&s, false, t0);
+	ol_slot_stop(&s, "stop", false, t0);
 	assert_int_equal(tick(&s, t0), t0 + OL_SEC(80));
 	assert_acts(&r, "tell 1 90; ");
 	assert_int_equal(ol_slot_deadline(&s), t0 + OL_SEC(90));
@@ -374,7 +405,7 @@ test_second_term(void **state)
 
 	(void)state;
 	bring_to(&s, &r, OL_SLOT_RENEWING);
-	ol_slot_stop(&s, false, t0);
+	ol_slot_stop(&s, "stop", false, t0);
 	tick(&s, t0);
 	assert_acts(&r, "tell 1 90; tell 2 90; ");
 	ol_slot_stop_now(&s, t0 + OL_SEC(1));
@@ -395,10 +426,10 @@ test_quit_and_then_term(void **state)
 
 	(void)state;
 	bring_up(&s, &r, &usual);
-	ol_slot_stop(&s, true, t0);
+	ol_slot_stop(&s, "stop", true, t0);
 	assert_int_equal(tick(&s, t0 + OL_SEC(100000)), OL_NEVER);
 	assert_acts(&r, "tell 1 -1; ");
-	ol_slot_stop(&s, false, t0 + OL_SEC(100000));
+	ol_slot_stop(&s, "stop", false, t0 + OL_SEC(100000));
 	tick(&s, t0 + OL_SEC(100000));
 	assert_acts(&r, "tell 1 90; ");
 	tick(&s, t0 + OL_SEC(100091));
@@ -473,7 +504,7 @@ test_times_of_the_start(void **state)
 	longer_rules.shutdown_delay = OL_SEC(200);
 	longer_rules.kill_grace = OL_SEC(2);
 	ol_slot_set(&s, &longer_rules, 0, 1);
-	ol_slot_stop(&s, false, t0);
+	ol_slot_stop(&s, "stop", false, t0);
 	assert_acts(&r, "tell 1 90; ");
 	assert_int_equal(tick(&s, t0), t0 + OL_SEC(88));
 }
@@ -659,7 +690,7 @@ one_event(struct world *w, struct ol_slot *s, int64_t now)
 		ol_slot_start(s, now);
 		break;
 	case 1:
-		ol_slot_stop(s, draw(&w->seed) % 4 == 0, now);
+		ol_slot_stop(s, "stop", draw(&w->seed) % 4 == 0, now);
 		break;
 	case 2:
 		if (draw(&w->seed) % 8 == 0)
@@ -741,7 +772,7 @@ test_random_life(void **state)
 		check(&w, &s);
 	}
 	/* In the end everything that was started comes to its end. */
-	ol_slot_stop(&s, false, now);
+	ol_slot_stop(&s, "stop", false, now);
 	while ((next = tick(&s, now)) != OL_NEVER)
 		now = next;
 	for (i = 0; i < ALIVE; i++)
@@ -768,6 +799,7 @@ main(void)
 		cmocka_unit_test(test_old_one_dies_while_successor_starts),
 		cmocka_unit_test(test_two_generations),
 		cmocka_unit_test(test_pacing),
+		cmocka_unit_test(test_start_tries_again_at_once),
 		cmocka_unit_test(test_start_that_cannot_fork),
 		cmocka_unit_test(test_never_ready),
 		cmocka_unit_test(test_stop),
