@@ -194,8 +194,13 @@ write_line(const struct sink *sink, enum ol_log_level level,
 		    level_names[level], about, *about ? ": " : "", text);
 	}
 	if (sink->target == OL_LOG_SYSLOG) {
-		syslog(LOG_DAEMON | priority[level], "%s%s%s", about,
-		    *about ? ": " : "", text);
+		/* Without the newline, or without the stamp of our own. */
+		if (sink->json)
+			syslog(LOG_DAEMON | priority[level], "%.*s", len - 1,
+			    line);
+		else
+			syslog(LOG_DAEMON | priority[level], "%s%s%s", about,
+			    *about ? ": " : "", text);
 		return;
 	}
 	/* A log that cannot be written has nobody to complain to. */

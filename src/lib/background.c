@@ -45,12 +45,13 @@ finish(struct ol_work *work)
 {
 	struct ol_app *app = work->app;
 	struct ol_background *b = &app->background;
+	bool last;
 
 	if (work->free_data != NULL)
 		work->free_data(work->data);
 	ol_work_free(work);
 	pthread_mutex_lock(&b->lock);
-	if (atomic_fetch_sub(&b->live, 1) == 1) {
+	if ((last = atomic_fetch_sub(&b->live, 1) == 1)) {
 		if (b->drain_waiters > 0)
 			pthread_cond_broadcast(&b->quiet);
 		if (ol_stop_begun(&app->stop))
@@ -58,7 +59,7 @@ finish(struct ol_work *work)
 	}
 	/* After the count has fallen, or the supervisor may hear the old one
 	 * and no other. */
-	ol_supervisor_changed(&app->supervisor);
+	ol_supervisor_changed(&app->supervisor, last);
 	pthread_mutex_unlock(&b->lock);
 }
 
@@ -527,7 +528,7 @@ static int
 queue(struct ol_background *b, struct ol_work *work,
     const struct ol_work_options *options)
 {
-	bool ring = false;
+	bool ring = false, first;
 	int rc;
 
 	if (options->delay_ms > 0)
@@ -546,7 +547,7 @@ queue(struct ol_background *b, struct ol_work *work,
 	}
 	b->waiting_count++;
 	work->serial = b->next_serial++;
-	atomic_fetch_add(&b->live, 1);
+	first = atomic_fetch_add(&b->live, 1) == 0;
 	if (options->delay_ms > 0) {
 		work->state = OL_WORK_DELAYED;
 		RB_INSERT(ol_work_tree, &b->delayed, work);
@@ -559,7 +560,7 @@ queue(struct ol_background *b, struct ol_work *work,
 	/* Under the lock: without it the item may end, and all of this. */
 	if (ring)
 		ol_wake_up(b->bell);
-	ol_supervisor_changed(&b->app->supervisor);
+	ol_supervisor_changed(&b->app->supervisor, first);
 	pthread_mutex_unlock(&b->lock);
 	return 0;
 }

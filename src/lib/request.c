@@ -207,7 +207,7 @@ run_thread(void *arg)
 		STAILQ_REMOVE_HEAD(&requests->queue, queue_link);
 		pthread_mutex_unlock(&requests->lock);
 		end = ol_request_serve(conn, activity);
-		ol_supervisor_changed(&requests->app->supervisor);
+		ol_supervisor_changed(&requests->app->supervisor, false);
 		ol_conn_return(conn, end);
 		pthread_mutex_lock(&requests->lock);
 	}

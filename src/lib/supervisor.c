@@ -14,6 +14,10 @@
 /* A full queue of the receiver's is tried again after this. */
 #define RETRY OL_MSEC(100)
 
+/* The least time between two reports of counts. */
+#define PACE	  OL_SEC(1)
+#define EDGE_PACE OL_MSEC(100)
+
 /* True when the datagram went, or can never go. */
 static bool
 sent(int rc)
@@ -63,7 +67,7 @@ send_words(struct ol_supervisor *s)
 void
 ol_supervisor_flush(struct ol_supervisor *s)
 {
-	int64_t now, next = OL_NEVER;
+	int64_t now, next = OL_NEVER, pace;
 
 	if (s->fd == -1)
 		return;
@@ -71,9 +75,12 @@ ol_supervisor_flush(struct ol_supervisor *s)
 	if (!send_words(s))
 		next = now + RETRY;
 	if (atomic_load(&s->dirty)) {
-		if (now - s->counts_sent >= OL_SEC(1)) {
+		pace = atomic_load(&s->edge) ? EDGE_PACE : PACE;
+		if (now - s->counts_sent >= pace) {
 			/* Before they are read: a later change counts anew. */
 			atomic_store(&s->dirty, false);
+			atomic_store(&s->edge, false);
+			pace = PACE;
 			s->counts_sent = now;
 			if (!sent(ol_notify_send(s->fd,
 				"X_OUTLAST_TASKS=%zu\nX_OUTLAST_REQUESTS=%llu",
@@ -82,8 +89,8 @@ ol_supervisor_flush(struct ol_supervisor *s)
 				    &s->app->requests.answered))))
 				atomic_store(&s->dirty, true);
 		}
-		if (atomic_load(&s->dirty) && next > s->counts_sent + OL_SEC(1))
-			next = s->counts_sent + OL_SEC(1);
+		if (atomic_load(&s->dirty) && next > s->counts_sent + pace)
+			next = s->counts_sent + pace;
 	}
 	ol_timer_at(s->timer, next);
 }
@@ -130,6 +137,7 @@ ol_supervisor_init(struct ol_supervisor *s, struct ol_app *app)
 
 	*s = (struct ol_supervisor){ .app = app, .fd = -1 };
 	atomic_init(&s->dirty, false);
+	atomic_init(&s->edge, false);
 	s->timer = ol_timer_new(app->loop, on_timer, s);
 	s->watchdog_timer = ol_timer_new(app->loop, on_watchdog, s);
 	if (s->timer == NULL || s->watchdog_timer == NULL) {
@@ -176,12 +184,17 @@ ol_supervisor_stopping(struct ol_supervisor *s)
 }
 
 void
-ol_supervisor_changed(struct ol_supervisor *s)
+ol_supervisor_changed(struct ol_supervisor *s, bool edge)
 {
-	if (s->fd == -1 ||
-	    atomic_load_explicit(&s->dirty, memory_order_relaxed))
+	bool ring;
+
+	if (s->fd == -1)
 		return;
-	if (!atomic_exchange(&s->dirty, true))
+	ring = !atomic_load_explicit(&s->dirty, memory_order_relaxed) &&
+	       !atomic_exchange(&s->dirty, true);
+	if (edge && !atomic_load_explicit(&s->edge, memory_order_relaxed))
+		ring = !atomic_exchange(&s->edge, true) || ring;
+	if (ring)
 		ol_wake_up(s->app->bell);
 }
 

@@ -1,7 +1,8 @@
 /*
  * What the process tells its supervisor (outlastd or systemd) by sd_notify:
- * READY and STOPPING until they are sent, counts at most once a second, the
- * watchdog's sign of life. Without $NOTIFY_SOCKET nothing happens here.
+ * READY and STOPPING until they are sent; counts at most once a second, and at
+ * most ten times when the process becomes busy or idle; the watchdog's sign of
+ * life. Without $NOTIFY_SOCKET nothing happens here.
  */
 #ifndef OL_LIB_SUPERVISOR_H
 #define OL_LIB_SUPERVISOR_H
@@ -18,6 +19,7 @@ struct ol_supervisor {
 	int fd; /* -1: nobody listens */
 	struct ol_timer *timer;
 	atomic_bool dirty; /* counts have changed since they were sent */
+	atomic_bool edge;  /* the number of items has left or reached 0 */
 	int64_t counts_sent;
 	bool ready_due, stopping_due; /* main thread */
 	pthread_mutex_t lock;	      /* the two below */
@@ -40,8 +42,9 @@ void ol_supervisor_stopping(struct ol_supervisor *);
 /* Send what is due. Main thread. */
 void ol_supervisor_flush(struct ol_supervisor *);
 
-/* The counts of items or requests have changed. Any thread; cheap. */
-void ol_supervisor_changed(struct ol_supervisor *);
+/* The counts of items or requests have changed; edge: from or to no item. Any
+ * thread; cheap. */
+void ol_supervisor_changed(struct ol_supervisor *, bool edge);
 
 /* Say something to people; a newer one replaces it. Any thread. */
 void ol_supervisor_status(struct ol_supervisor *, const char *fmt, ...)

@@ -422,6 +422,35 @@ load_conf(const struct ol_master *m)
 	return conf;
 }
 
+/*
+ * A pool that moves keeps its old process, on its old address, until the
+ * successor is ready; another pool on that address would meanwhile share it
+ * with a stranger.
+ */
+static int
+check_moves(const struct ol_conf *conf, const struct ol_conf *old)
+{
+	const struct ol_conf_pool *was, *taker, *mover;
+
+	TAILQ_FOREACH (was, &old->pools, link) {
+		mover = taker = NULL;
+		TAILQ_FOREACH (taker, &conf->pools, link)
+			if (strcmp(taker->listen.text, was->listen.text) == 0)
+				break;
+		TAILQ_FOREACH (mover, &conf->pools, link)
+			if (strcmp(mover->name, was->name) == 0)
+				break;
+		if (taker == NULL || mover == NULL || taker == mover)
+			continue;
+		ol_log_error(NULL,
+		    "pool \"%s\" takes the address %s of pool \"%s\", which "
+		    "moves: do it in two reloads",
+		    taker->name, was->listen.text, was->name);
+		return -1;
+	}
+	return 0;
+}
+
 /* 0, or -1 and all is as before. */
 static int
 reload(struct ol_master *m, int64_t now)
@@ -432,7 +461,8 @@ reload(struct ol_master *m, int64_t now)
 
 	if ((conf = load_conf(m)) == NULL)
 		goto err0;
-	if ((listeners = get_listeners(m, conf, &n)) == NULL)
+	if (check_moves(conf, old) == -1 ||
+	    (listeners = get_listeners(m, conf, &n)) == NULL)
 		goto err1;
 	if (open_log(conf) == -1)
 		goto err2;

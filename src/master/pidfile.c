@@ -79,7 +79,7 @@ ol_pidfile_open(const char *path, pid_t *predecessor)
 	make_folder(path);
 	for (;;) {
 		fd =
-		    open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+		    open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 		if (fd == -1) {
 			ol_log_error(NULL, "cannot open pid file %s: %s", path,
 			    strerror(errno));

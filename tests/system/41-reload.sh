@@ -69,6 +69,11 @@ rmdir "$T/outlast.conf"
 : >"$T/outlast.conf"
 hup
 said 'not reloaded' || fail 'it took an empty file'
+# Pools that change places would share an address for a while.
+load_conf "$(pool a '' | sed s/a.sock/b.sock/)" "$(pool b '' | sed s/b.sock/a.sock/)"
+hup
+said 'which moves: do it in two reloads' || fail 'no word of a moved address'
+said 'not reloaded' || fail 'pools changed places'
 load_conf a b
 hup
 expect 'who serves pool a' "$(who a)" "$a"

@@ -170,6 +170,32 @@ test_counts_are_paced(void **state)
 	close(fd);
 }
 
+/* The first item is told at once, though counts were sent a moment ago. */
+static void
+test_becoming_busy_is_told_at_once(void **state)
+{
+	struct ol_notify n;
+	int64_t began;
+	int fd;
+	pid_t pid = start(&fd);
+
+	(void)state;
+	assert_true(receive(fd, &n, 5000));
+	get("/");
+	do
+		assert_true(receive(fd, &n, 3000));
+	while (n.requests != 1);
+	began = ol_clock_now();
+	get("/work");
+	do
+		assert_true(receive(fd, &n, 3000));
+	while (n.tasks != 1);
+	assert_true(ol_clock_now() - began < OL_MSEC(600));
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	close(fd);
+}
+
 /* READY is repeated until the supervisor's queue has room for it. */
 static void
 test_ready_is_repeated(void **state)
@@ -247,6 +273,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_life),
 		cmocka_unit_test(test_counts_are_paced),
+		cmocka_unit_test(test_becoming_busy_is_told_at_once),
 		cmocka_unit_test(test_ready_is_repeated),
 		cmocka_unit_test(test_watchdog),
 	};
