@@ -279,7 +279,8 @@ tell_upward(struct ol_master *m)
 		if (!ol_pool_was_ready(m->pools[i]))
 			return;
 	if (!m->upward.ready)
-		ol_log_notice(NULL, "ready, %d pools", m->npools);
+		ol_log_notice(NULL, "ready, %d pool%s", m->npools,
+		    m->npools == 1 ? "" : "s");
 	ol_upward_ready(&m->upward);
 }
 

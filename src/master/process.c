@@ -226,11 +226,15 @@ log_crash(struct ol_process *p, const struct ol_house *house, int slot,
 	char name[80];
 
 	if (report == NULL) {
+		bool outside = from_outside(WTERMSIG(status));
+
 		ol_log_error(&p->log, "%s %s%s%s%s",
-		    from_outside(WTERMSIG(status)) ? "killed by somebody with"
-						   : "crashed with",
+		    outside ? "killed from outside with" : "crashed with",
 		    ol_crash_signal(WTERMSIG(status), signame, sizeof(signame)),
-		    WCOREDUMP(status) ? " (core dumped)" : " (no core dump)",
+		    WTERMSIG(status) == SIGKILL
+			? " (an operator, or the kernel out of memory)"
+		    : WCOREDUMP(status) ? " (core dumped)"
+					: " (no core dump)",
 		    *p->status ? "; it said: " : "", p->status);
 		return;
 	}

@@ -46,7 +46,7 @@ python3 "$LIB/fcgi.py" "$T/app.sock" '/item?id=lost&ms=60000' >/dev/null
 sleep 1.2
 kill -KILL "$first"
 wait_for 5 serves_other "$first"
-said 'killed by somebody with SIGKILL' || fail 'a killed process is not told of'
+said 'killed from outside with SIGKILL' || fail 'a killed process is not told of'
 said "pid $first: 1 work items are lost" || fail 'nor is its item'
 run 0 -c "$T/outlast.conf" -s stop
 gone 3 "$outlastd" || fail 'it does not heed TERM'

@@ -98,7 +98,7 @@ except BlockingIOError:
     pass
 PY
 NOTIFY_SOCKET=$T/manager.sock start_outlastd
-wait_for 5 grep -q 'ready, 1 pools' "$T/outlastd.log"
+wait_for 5 grep -q 'ready, 1 pool$' "$T/outlastd.log"
 sleep 0.3
 kill -CONT "$manager"
 wait_for 2 told "'READY=1'"

@@ -8,7 +8,7 @@
 pool_more='processes 3; recycle time=2s;'
 write_conf 1 "$APP" --threads 2
 start_outlastd
-wait_for 5 grep -q 'ready, 1 pools' "$T/outlastd.log"
+wait_for 5 grep -q 'ready, 1 pool$' "$T/outlastd.log"
 start_nginx keep "$T/app.sock"
 before=$(descriptors "$outlastd")
 for ((n = bad = 0, end = $(now_ms) + 9000; $(now_ms) < end; n++)); do
