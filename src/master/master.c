@@ -43,7 +43,7 @@ struct ol_master {
 	bool no_limit;		     /* the stop is that of QUIT */
 	int64_t stopping;	     /* when the stop began; 0: it did not */
 	struct ol_pool_count before; /* the stop */
-	int64_t give_up; /* a second stop: when to end without the rest */
+	int64_t give_up; /* when to end without the rest; 0: by the deadlines */
 	int code;
 };
 
@@ -314,8 +314,13 @@ finish(struct ol_master *m, int64_t now)
 	if (limit == 0 && sum.processes == 0) {
 		ol_log_info(NULL, "killed %d orphans", orphans);
 		limit = m->give_up = now + reap_time;
-	} else if (limit == 0)
+	} else if (limit == 0) {
 		limit = ol_clock_after(last_deadline(m), reap_time);
+		/* Woken late: the kill was a moment ago, not at the deadline.
+		 */
+		if (now >= limit)
+			limit = m->give_up = now + reap_time;
+	}
 	if (now >= limit) {
 		ol_log_error(NULL,
 		    "processes do not die of SIGKILL; leaving them behind");
