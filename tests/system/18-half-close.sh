@@ -14,8 +14,12 @@ import fcgi
 path, pid, before = sys.argv[1], sys.argv[2], int(sys.argv[3])
 n, end = int(sys.argv[4]), sys.argv[5] == "end"
 conns = []
-for _ in range(n):
+for i in range(n):
     conn = fcgi.Conn(path, 3)
+    # Every second one is a kept connection already, which the loop watches.
+    if i % 2:
+        conn.send(fcgi.request("/first"))
+        conn.reply()
     conn.send(fcgi.request("/half", "POST", b"x" * 100))
     if end:
         conn.sock.shutdown(1)
