@@ -21,8 +21,9 @@ fixed = [
     b"", b"\0", b"=", b"\n", b"READY", b"READY=", b"READY=0", b"READY=2",
     b"EXTEND_TIMEOUT_USEC=-1", b"EXTEND_TIMEOUT_USEC=99999999999999999999",
     b"X_OUTLAST_TASKS=-5", b"X_OUTLAST_PROGRESS=101 x", b"STATUS=" + b"x" * 2000,
-    b"STATUS=\x1b[2J\r\nforged line", b"MAINPID=1", b"FDSTORE=1", b"A" * 60000,
-    b"STOPPING=0", b"WATCHDOG=trigger", b"\xff" * 100, b"READY=1\0STOPPING=1",
+    b"STATUS=\x1b[2J\r\nforged line", b"STATUS=\x1b[2J\rcleared", b"A" * 60000,
+    b"MAINPID=1", b"FDSTORE=1", b"STOPPING=0", b"WATCHDOG=trigger",
+    b"\xff" * 100, b"READY=1\0STOPPING=1",
 ]
 
 
