@@ -62,20 +62,12 @@ sleep_ms(int ms)
 }
 
 static void
-crash(void)
-{
-	volatile int *volatile nowhere = NULL;
-
-	*nowhere = 1;
-}
-
-static void
 item_begin(struct item *item, struct ol_work *work)
 {
 	handler_log(
 	    item->program->ledger, "start %s %ld", item->id, (long)getpid());
 	if (item->crash)
-		crash();
+		handler_crash();
 	ol_work_progress(work, 10, "begun");
 	if (item->extend > 0)
 		handler_log(item->program->ledger, "extended %s %ld", item->id,
@@ -193,7 +185,7 @@ route_crash(struct ol_app *app, FCGX_Request *request, struct program *program)
 
 	handler_query_text(request, "where", where, sizeof(where));
 	if (strcmp(where, "request") == 0)
-		crash();
+		handler_crash();
 	if ((item = calloc(1, sizeof(*item))) == NULL) {
 		reply(request, 503, "out of memory");
 		return;

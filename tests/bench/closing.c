@@ -3,7 +3,8 @@
  * it is replaced. It stops accepting, looks (MSG_PEEK) whether an idle kept
  * connection has a request, and closes it when not. Plain libfcgi with poll(2),
  * one thread; it says READY=1 and STOPPING=1, so outlastd can run it. Requests
- * that nginx sends between the look and the close are lost.
+ * that nginx sends between the look and the close are lost. A request for
+ * /crash crashes it.
  *
  *     closing [--listen PATH]
  */
@@ -73,12 +74,16 @@ static void
 answer(struct closing *closing, nfds_t i)
 {
 	FCGX_Request *request = &closing->requests[i];
+	const char *uri;
 
 	request->keepConnection = 1;
 	if (FCGX_Accept_r(request) != 0) {
 		drop(closing, i);
 		return;
 	}
+	uri = FCGX_GetParam("DOCUMENT_URI", request->envp);
+	if (uri != NULL && strcmp(uri, "/crash") == 0)
+		handler_crash();
 	handler_answer(request, true, -1);
 	FCGX_Finish_r(request);
 	if (request->ipcFd == -1)

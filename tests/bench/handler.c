@@ -72,6 +72,14 @@ handler_answer(FCGX_Request *request, bool drain, int log_fd)
 	FCGX_PutStr(body, sizeof(body) - 1, request->out);
 }
 
+void
+handler_crash(void)
+{
+	volatile int *volatile nowhere = NULL;
+
+	*nowhere = 1;
+}
+
 bool
 handler_query_text(
     FCGX_Request *request, const char *name, char *dst, size_t size)

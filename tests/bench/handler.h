@@ -26,6 +26,9 @@ void handler_log(int fd, const char *fmt, ...)
  */
 void handler_answer(FCGX_Request *, bool drain, int log_fd);
 
+/* A fault. */
+void handler_crash(void);
+
 /*
  * The number behind "name=" in the request's query string, else missing. Never
  * negative.

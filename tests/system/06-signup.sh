@@ -2,6 +2,8 @@
 # examples/signup behind nginx/app-pool.conf with a real mail server: the page
 # does not wait for the mail, the mail arrives whole, and when it cannot be
 # sent the visitor sees no difference and the log has the reason, no address.
+# Controls: who talks to the sleeping mail server himself waits; a mail with one
+# other byte is not right; the list, unlike the log, has addresses.
 . "$(dirname "$0")/../lib/lib.sh"
 
 SIGNUP=$BUILD/examples/signup/signup
@@ -47,11 +49,13 @@ expect "sign-up" "$(post visitor@example.org)" 303
 took=$(($(now_ms) - began))
 say "the page took $took ms while the mail server slept"
 [ $took -lt 1000 ] || fail "the page waited for the mail server: $took ms"
+curl -s --max-time 1.5 "smtp://127.0.0.1:$smtp_port" >"$T/asleep"
+expect "the control: curl's own mail, a timeout" $? 28
 expect "the list" "$(cat "$T/addresses")" visitor@example.org
 mails 0 || fail "there is a mail already"
 kill -CONT "$smtp"
 wait_for 10 mails 1
-/usr/bin/python3 - "$T"/mail/new/* "$SIGNUP_PICTURE" <<'END' || fail "the mail is not right"
+cat >"$T/mail.py" <<'END'
 import email, email.policy, sys
 with open(sys.argv[1], "rb") as f:
     mail = email.message_from_binary_file(f, policy=email.policy.default)
@@ -67,6 +71,15 @@ assert len(parts) == 1 and parts[0].get_content_type() == "image/jpeg"
 assert parts[0].get_filename() == "welcome.jpg"
 assert parts[0].get_content() == picture
 END
+right() {
+	/usr/bin/python3 "$T/mail.py" "$1" "$SIGNUP_PICTURE"
+}
+right "$T"/mail/new/* || fail "the mail is not right"
+# The first line of the picture: JPEG begins with /9j/ in Base64.
+sed 's|^/9j/|/9k/|' "$T"/mail/new/* >"$T/damaged"
+cmp -s "$T"/mail/new/* "$T/damaged" && fail "nothing was damaged"
+right "$T/damaged" 2>"$T/damaged.why" &&
+	fail "the control did not fall: a damaged mail is right"
 
 # Nothing that could end a line gets through; what is shown again is escaped.
 expect "a second header" "$(post $'a@b.example\r\nBcc: x@y.example')" 422
@@ -106,5 +119,6 @@ grep -q 'not sent: the process has to end now' "$T/signup.log" ||
 expect "exit status: the item ended, though not well" "$exited" 0
 kill -CONT "$smtp"
 
+expect "addresses in the list" "$(lines '@example.org' "$T/kept")" 2
 expect "addresses in the log" "$(lines '@example.org' "$T/signup.log")" 0
 mails 1 || fail "there is a mail that should not be"

@@ -1,6 +1,7 @@
 #!/bin/bash
 # 5000 idle kept connections cost no request thread: with 4 threads every new
-# request is still answered. Control: plain libfcgi with 128 threads.
+# request is still answered. Control: plain libfcgi with 128 threads, which keeps
+# others waiting behind 200 of them, and cannot hold these either.
 # shellcheck source=../lib/lib.sh
 . "$(dirname "$0")/../lib/lib.sh"
 
@@ -9,6 +10,7 @@ ulimit -n "$(ulimit -Hn)"
 start_plain "$T/plain.sock" --threads 128
 load --idle 200 --connections 8 --seconds 1 --timeout 1500 "unix:$T/plain.sock" /x
 [ "$(field timeout)" -gt 0 ] || fail 'the control did not fall'
+[ "$(field idle_open)" -lt 200 ] || fail 'the control held 200 connections'
 
 start_app "$T/app.sock" --threads 4
 load --idle 5000 --connections 32 --seconds 3 --post 50 "unix:$T/app.sock" /x
