@@ -64,7 +64,10 @@ end()
 
 stop()
 {
-	[ -f "$state" ] || return 0
+	if [ ! -f "$state" ]; then
+		[ -z "$only_stop" ] || echo "Nothing of quickstart's is running."
+		return 0
+	fi
 	scratch=$(head -n 1 "$state")
 	end outlastd TERM 35
 	end nginx TERM 5
@@ -284,12 +287,14 @@ tell_signup()
 	step "1. A visitor signs up while the mail server sleeps for two seconds"
 	kill -STOP "$(pid_of smtp)"
 	answer=$(curl -sS --max-time 10 -o /dev/null \
-	    -w '%{http_code} %{time_total}' \
+	    -w '%{http_code} %{time_total} %{redirect_url}' \
 	    -d address=visitor@example.org "http://127.0.0.1:$port/")
 	replied=$(date +%s%N)
 	echo "  \$ curl -d address=visitor@example.org http://127.0.0.1:$port/"
 	echo "$answer" | awk '{
-		printf "  HTTP %s after %.1f ms: \"Thank you!\"\n", $1, $2 * 1000 }'
+		printf "  HTTP %s after %.1f ms, to %s:\n", $1, $2 * 1000, $3 }'
+	curl -sS --fail --max-time 10 "${answer##* }" |
+	    sed -n 's|^<p>\(.*\)</p>$|  "\1"|p'
 	[ "${answer%% *}" = 303 ] || fail "the form was not taken"
 	sleep 2
 	kill -CONT "$(pid_of smtp)"
@@ -320,7 +325,8 @@ tell_recycle()
 	old=$(answering)
 	sleep 1
 	echo "  \$ curl http://127.0.0.1:$port2/blocking; curl http://127.0.0.1:$port2/async"
-	echo "  \$ kill -HUP $(pid_of outlastd)    # outlastd, after a change of the pool"
+	echo "  \$ sed -i 's/EDITION first/EDITION second/' $scratch/outlast.conf"
+	echo "  \$ kill -HUP $(pid_of outlastd)    # outlastd"
 	sed -i 's/EDITION first/EDITION second/' "$scratch/outlast.conf"
 	kill -HUP "$(pid_of outlastd)"
 	asked=0 new=
@@ -353,6 +359,10 @@ install=yes port=8080 only_stop=
 while [ $# -gt 0 ]; do
 	case $1 in
 	--stop) only_stop=yes ;;
+	--help | -h)
+		echo "$usage"
+		exit 0
+		;;
 	--no-install) install=no ;;
 	--port)
 		[ $# -ge 2 ] || fail "$usage"
@@ -367,6 +377,9 @@ case $port in
 '' | *[!0-9]*) fail "$usage" ;;
 esac
 
+if [ -z "$only_stop" ] && [ -f "$tree/config.status" ]; then
+	fail "this folder was configured in place: make distclean first"
+fi
 stop
 [ -z "$only_stop" ] || exit 0
 scratch=none

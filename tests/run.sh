@@ -202,6 +202,10 @@ quietly() {
 configured() {
 	local dir=build/$1
 	shift
+	if [ -f config.status ]; then
+		echo 'run.sh: configured in place: make distclean first' >&2
+		exit 1
+	fi
 	if [ configure.ac -nt configure ] || [ Makefile.am -nt Makefile.in ]; then
 		quietly build autoreconf.log autoreconf -fi || return
 	fi

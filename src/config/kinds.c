@@ -284,8 +284,9 @@ check_env_name(const char *name)
 		return "outlastd sets this variable itself; remove the line";
 	for (i = 0; i < sizeof(reserved) / sizeof(reserved[0]); i++)
 		if (strncmp(name, reserved[i], strlen(reserved[i])) == 0)
-			return "OUTLAST_*, WATCHDOG_* and LISTEN_* are set by "
-			       "outlastd itself; use another name";
+			return "OUTLAST_*, WATCHDOG_*, LISTEN_* and "
+			       "NOTIFY_SOCKET are outlastd's own; use another "
+			       "name";
 	return NULL;
 }
 

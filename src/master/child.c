@@ -137,5 +137,9 @@ ol_child_run(const struct ol_conf_pool *conf, char **env, int listen_fd,
 	}
 	reset_signals();
 	execve(conf->program[0], conf->program, env);
+	/* The file is there: what its first line names is not. */
+	if (errno == ENOENT && access(conf->program[0], F_OK) == 0)
+		fail(
+		    crash_fd, "find the interpreter (#!) of", conf->program[0]);
 	fail(crash_fd, "execute", conf->program[0]);
 }

@@ -238,7 +238,8 @@ current_ended(struct ol_slot *s, int64_t now)
 static void
 current_is_late(struct ol_slot *s, int64_t now)
 {
-	say(s, s->current.generation, OL_LOG_ERROR, "not ready in %.1f s",
+	say(s, s->current.generation, OL_LOG_ERROR,
+	    "not ready in %.1f s: no READY=1 came (a program on liboutlast sends it)",
 	    seconds(now - s->current.started));
 	pace(s, &s->current, now);
 	leave(s, &s->current, OL_LEAVER_HUNG, "never ready", now);
@@ -300,7 +301,8 @@ next_ended(struct ol_slot *s, int64_t now)
 static void
 next_is_late(struct ol_slot *s, int64_t now)
 {
-	say(s, s->next.generation, OL_LOG_ERROR, "not ready in %.1f s",
+	say(s, s->next.generation, OL_LOG_ERROR,
+	    "not ready in %.1f s: no READY=1 came (a program on liboutlast sends it)",
 	    seconds(now - s->next.started));
 	leave(s, &s->next, OL_LEAVER_HUNG, "never ready", now);
 	try_again(s, now);

@@ -47,12 +47,12 @@ usage(FILE *out)
 	      "  -g 'directives;' directives that win over the file\n"
 	      "  -t               test the configuration and end\n"
 	      "  -T               the same, and print it with every default\n"
-	      "  -q               only errors, with -t and -T\n"
+	      "  -q               with -t and -T: no word of success\n"
 	      "  -s stop          end the running outlastd within its budget\n"
 	      "  -s quit          end it when its work is done, however long\n"
 	      "  -s reload        read the configuration again\n"
 	      "  -s reopen        open the log files again\n"
-	      "  -v               print the version; -V also how it was built\n"
+	      "  -v, --version    print the version; -V also how it was built\n"
 	      "  --print-options  print the table of all directives\n"
 	      "  -h, --help       print this\n",
 	    out);
@@ -64,8 +64,7 @@ static void bad_usage(const char *what, const char *word)
 static void
 bad_usage(const char *what, const char *word)
 {
-	fprintf(stderr, "outlastd: %s: %s\n", what, word);
-	usage(stderr);
+	fprintf(stderr, "outlastd: %s: %s; try --help\n", what, word);
 	exit(EX_USAGE);
 }
 
@@ -103,6 +102,7 @@ parse(struct command *c, int argc, char **argv)
 	static const struct option longs[] = {
 		{ "help", no_argument, NULL, 'h' },
 		{ "print-options", no_argument, NULL, 'p' },
+		{ "version", no_argument, NULL, 'v' },
 		{ NULL, 0, NULL, 0 },
 	};
 	int ch;
@@ -143,7 +143,8 @@ parse(struct command *c, int argc, char **argv)
 			usage(stdout);
 			exit(EX_OK);
 		default:
-			usage(stderr);
+			/* getopt_long() has said what is wrong. */
+			fputs("outlastd: try --help\n", stderr);
 			exit(EX_USAGE);
 		}
 	if (optind < argc)

@@ -1,3 +1,4 @@
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <fcntl.h>
 #include <setjmp.h>
@@ -131,9 +132,23 @@ test_what_cannot_be_started(void **state)
 	char *const missing[] = { STR("/nowhere/at/all"), NULL };
 	char *const folder[] = { STR("/usr"), NULL };
 	char *const fine[] = { STR("/bin/true"), NULL };
+	char script[] = "/tmp/outlast-child-XXXXXX", expected[128];
+	char *const orphan[] = { script, NULL };
+	int fd = mkstemp(script);
 	char *report;
 
 	(void)state;
+	assert_int_equal(write(fd, "#!/nowhere\n", 11), 11);
+	fchmod(fd, 0700);
+	close(fd);
+	assert_int_equal(WEXITSTATUS(run(orphan, NULL, &report)), 127);
+	unlink(script);
+	snprintf(expected, sizeof(expected),
+	    "cannot find the interpreter (#!) of %s: No such file or "
+	    "directory\n",
+	    script);
+	assert_string_equal(report, expected);
+	free(report);
 	assert_int_equal(WEXITSTATUS(run(missing, NULL, &report)), 127);
 	assert_string_equal(report,
 	    "cannot execute /nowhere/at/all: No such file or directory\n");
