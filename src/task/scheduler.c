@@ -34,6 +34,7 @@ struct ol_scheduler {
 	uint32_t *rewrites;
 	size_t nrewrites;
 	size_t room_rewrites;
+	size_t writing; /* writes in flight */
 	int64_t stalled_until;
 	int64_t stall; /* the last delay; 0: the last write succeeded */
 
@@ -254,6 +255,7 @@ begin_write(
 {
 	task->verdict = (unsigned)verdict & 31;
 	task->writing = 1;
+	s->writing++;
 	s->hands->write(s->arg, task);
 }
 
@@ -304,7 +306,7 @@ conclude(struct ol_scheduler *s, struct ol_task *task,
 		ol_task_refund(task);
 	task->first = decision.first;
 	if (decision.verdict == OL_EVENT_RETRYING) {
-		random = s->hands->random(s->arg);
+		random = s->hands->dice(s->arg);
 		task->due = ol_clock_after(now,
 		    ending->outcome == OL_OUTCOME_RETRY && ending->delay >= 0
 			? ol_retry_asked(ending->delay, random)
@@ -417,6 +419,7 @@ ol_scheduler_written(
 		return;
 	}
 	task->writing = 0;
+	s->writing--;
 	if (on_disk)
 		on_written(s, task, now);
 	else
@@ -586,6 +589,7 @@ ol_scheduler_submit(struct ol_scheduler *s, const struct ol_submit *submit,
 			: submit->due > now ? OL_EVENT_ADMITTED_LATER
 					    : OL_EVENT_ADMITTED;
 	task->writing = 1;
+	s->writing++;
 	*result = task;
 	return OL_SUBMITTED;
 }
@@ -630,7 +634,7 @@ ol_scheduler_load(
 				       : ol_clock_after(now,
 					     ol_retry_delay(&q->rules.retry,
 						 ol_task_charged(task),
-						 s->hands->random(s->arg)));
+						 s->hands->dice(s->arg)));
 		if (q->removed || !ol_outcome_spent(task, &q->rules))
 			move(s, task, OL_EVENT_LOAD_RETRYING, now);
 		else if (move(s, task, OL_EVENT_LOAD_READY, now))
@@ -761,6 +765,12 @@ uint32_t
 ol_scheduler_running(const struct ol_scheduler *s)
 {
 	return s->nruns;
+}
+
+bool
+ol_scheduler_is_settled(const struct ol_scheduler *s)
+{
+	return s->nruns == 0 && s->writing == 0 && s->nrewrites == 0;
 }
 
 uint32_t

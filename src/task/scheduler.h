@@ -84,7 +84,7 @@ struct ol_scheduler_hands {
 	void (*refused)(void *arg, const struct ol_task *, enum ol_task_event);
 
 	/* 32 random bits, for the spread of retries. */
-	uint32_t (*random)(void *arg);
+	uint32_t (*dice)(void *arg);
 };
 
 /* One configured task type. */
@@ -198,8 +198,14 @@ int ol_scheduler_pause(
 void ol_scheduler_drain(
     struct ol_scheduler *, int64_t deadline, int64_t grace, int64_t now);
 
-/* Tasks with a slot: 0 when a drain is done. */
+/* Tasks with a slot. */
 uint32_t ol_scheduler_running(const struct ol_scheduler *);
+
+/*
+ * Nothing runs and nothing is left to be written: a drain is done. (A cancel
+ * whose write failed has no slot any more, but waits for its write.)
+ */
+bool ol_scheduler_is_settled(const struct ol_scheduler *);
 
 /* All tasks, the invisible ones too. */
 uint32_t ol_scheduler_tasks(const struct ol_scheduler *);

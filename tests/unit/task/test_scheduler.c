@@ -799,6 +799,29 @@ test_drain_starts_nothing(void **state)
 }
 
 static void
+test_a_drain_waits_for_every_write(void **state)
+{
+	struct world w;
+
+	(void)state;
+	OPEN(&w, TYPE("t"));
+	ol_scheduler_pause(w.s, "t", true, w.now);
+	submitted(&w, "t", 0);
+	ol_scheduler_drain(w.s, OL_NEVER, 0, w.now);
+	assert_true(ol_scheduler_is_settled(w.s));
+	cancel(&w, 'a');
+	assert_false(ol_scheduler_is_settled(w.s));
+	written(&w, 'a', false);
+	assert_false(ol_scheduler_is_settled(w.s));
+	w.now = tick(&w);
+	tick(&w);
+	written(&w, 'a', true);
+	assert_true(ol_scheduler_is_settled(w.s));
+	assert_acts(&w, "write a CANCELLED; write a CANCELLED; cancelled a; ");
+	world_close(&w);
+}
+
+static void
 test_the_budget_of_a_drain(void **state)
 {
 	struct world w;
@@ -956,6 +979,7 @@ main(void)
 		cmocka_unit_test(test_a_removed_type_parks_its_tasks),
 		cmocka_unit_test(test_a_removed_type_without_tasks_is_gone),
 		cmocka_unit_test(test_drain_starts_nothing),
+		cmocka_unit_test(test_a_drain_waits_for_every_write),
 		cmocka_unit_test(test_the_budget_of_a_drain),
 		cmocka_unit_test(test_a_second_drain_means_now),
 		cmocka_unit_test(test_load),

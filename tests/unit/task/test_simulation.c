@@ -53,6 +53,7 @@ struct item {
 	bool held;	  /* has a slot */
 	uint64_t run;	  /* the run in work; 0: none */
 	uint32_t spawned; /* the last attempt that ran */
+	uint64_t life;	  /* the engine that wrote row */
 	struct row row;
 	struct row next; /* the write in flight */
 };
@@ -100,7 +101,8 @@ struct sim {
 	char violation[256]; /* the first one */
 	uint64_t step;
 	uint64_t ends[OL_TASK_STATES];
-	uint64_t acked, crashes, drains, reloads, failed_writes, rejected;
+	uint64_t acked, crashes, drains, drained, reloads, failed_writes,
+	    rejected;
 };
 
 static const char *const type_names[TYPES] = { "cut", "draw", "mail", "paint" };
@@ -405,7 +407,7 @@ sim_refused(void *arg, const struct ol_task *task, enum ol_task_event event)
 }
 
 static uint32_t
-sim_random(void *arg)
+sim_dice(void *arg)
 {
 	return (uint32_t)next_random(arg);
 }
@@ -416,7 +418,7 @@ static const struct ol_scheduler_hands hands = {
 	.stop = sim_stop,
 	.moved = sim_moved,
 	.refused = sim_refused,
-	.random = sim_random,
+	.dice = sim_dice,
 };
 
 /* --- What happens. --- */
@@ -525,6 +527,7 @@ write_some(struct sim *sim)
 	on_disk = p->applied || sim->calm || !one_in(sim, 12);
 	if (on_disk && !p->applied) {
 		item->row = item->next;
+		item->life = sim->crashes + sim->drained;
 		p->applied = true;
 		if (one_in(sim, 2))
 			return; /* reported later */
@@ -773,15 +776,16 @@ end_drain(struct sim *sim)
 {
 	int i;
 
-	if (!sim->draining || ol_scheduler_running(sim->s) > 0 ||
-	    sim->npending > 0)
+	if (!sim->draining || !ol_scheduler_is_settled(sim->s))
 		return;
+	if (sim->npending > 0 || sim->nruns > 0)
+		violated(sim, "settled too early", NULL);
 	for (i = 0; i < ITEMS; i++)
 		if (sim->items[i].serial != 0 &&
 		    sim->items[i].row.state == OL_TASK_RUNNING &&
-		    sim->items[i].spawned == sim->items[i].row.attempt &&
-		    sim->items[i].run != 0)
+		    sim->items[i].life == sim->crashes + sim->drained)
 			violated(sim, "a run was left over", &sim->items[i]);
+	sim->drained++;
 	die(sim);
 	begin_life(sim);
 }

@@ -85,7 +85,7 @@ world_refused(void *arg, const struct ol_task *task, enum ol_task_event event)
 }
 
 static uint32_t
-world_random(void *arg)
+world_dice(void *arg)
 {
 	(void)arg;
 	return 0x80000000; /* no jitter */
@@ -97,7 +97,7 @@ static const struct ol_scheduler_hands world_hands = {
 	.stop = world_stop,
 	.moved = world_moved,
 	.refused = world_refused,
-	.random = world_random,
+	.dice = world_dice,
 };
 
 /* Compare what was done since the last time. */
