@@ -161,7 +161,6 @@ begin_run(struct ol_scheduler *s, struct ol_queue *q, struct ol_task *task)
 	run->task = ol_table_handle(task);
 	task->place = s->nruns;
 	s->runs[s->nruns++] = run;
-	task->told = 0;
 	return run;
 }
 
@@ -191,9 +190,6 @@ take_effect(struct ol_task *task, enum ol_task_state from,
 	case OL_EVENT_SUBMIT_RUNNING:
 	case OL_EVENT_START:
 		task->attempt++;
-		break;
-	case OL_EVENT_STARTED:
-		task->first = 0;
 		break;
 	case OL_EVENT_COMMIT_FAILED:
 		/* Nobody saw that attempt; the fence stays where it is. */

@@ -350,11 +350,16 @@ test_batches_are_bounded(void **state)
 		ol_scheduler_written(w.s, task, true, w.now);
 	}
 	q = ol_scheduler_queue(w.s, "t");
-	w.now += OL_SEC(1);
+	w.now += OL_SEC(2);
 	assert_int_equal(ol_scheduler_tick(w.s, w.now), w.now);
 	assert_int_equal(q->ready.n, 1000 - OL_SCHEDULER_BATCH);
+	/* A full batch is no reason to start what has expired. */
+	ol_scheduler_pause(w.s, "t", false, w.now);
+	assert_int_equal(ol_scheduler_tick(w.s, w.now), w.now);
+	assert_int_equal(q->ready.n, 1000 - 3 * OL_SCHEDULER_BATCH);
 	tick(&w);
 	assert_int_equal(q->ready.n, 0);
+	assert_int_equal(q->running, 0);
 	world_close(&w);
 }
 
@@ -458,9 +463,11 @@ test_interrupted_goes_first_and_is_refunded(void **state)
 	(void)state;
 	open_running(&w);
 	submitted(&w, "t", 100);
+	w.now += OL_SEC(7);
 	ended(&w, 'a', 1, OL_OUTCOME_INTERRUPTED);
 	written(&w, 'a', true);
 	assert_int_equal(state_of(&w, 'a'), OL_TASK_READY);
+	assert_int_equal(task_named(&w, 'a')->due, w.now);
 	tick(&w);
 	assert_acts(&w, "write a REQUEUED; write a STARTED; ");
 	assert_int_equal(task_named(&w, 'a')->attempt, 2);
@@ -536,6 +543,10 @@ test_a_failed_start_is_refunded_and_paced(void **state)
 	tick(&w);
 	written(&w, 'b', true);
 	assert_acts(&w, "write b STARTED; spawn b3; ");
+	/* A success ends the doubling. */
+	ended(&w, 'b', 3, OL_OUTCOME_OK);
+	written(&w, 'b', false);
+	assert_int_equal(tick(&w), w.now + OL_MSEC(50));
 	world_close(&w);
 }
 
@@ -557,6 +568,22 @@ test_an_end_is_written_until_it_is(void **state)
 	assert_acts(&w, "write a SUCCEEDED; ");
 	written(&w, 'a', true);
 	assert_acts(&w, "succeeded a; ");
+	world_close(&w);
+}
+
+static void
+test_failures_of_one_moment_are_one(void **state)
+{
+	struct world w;
+
+	(void)state;
+	open_running(&w);
+	submitted(&w, "t", 0);
+	ended(&w, 'a', 1, OL_OUTCOME_OK);
+	cancel(&w, 'b');
+	written(&w, 'a', false);
+	written(&w, 'b', false);
+	assert_int_equal(tick(&w), w.now + OL_MSEC(50));
 	world_close(&w);
 }
 
@@ -967,6 +994,7 @@ main(void)
 		cmocka_unit_test(test_unreachable_backs_the_type_off),
 		cmocka_unit_test(test_a_failed_start_is_refunded_and_paced),
 		cmocka_unit_test(test_an_end_is_written_until_it_is),
+		cmocka_unit_test(test_failures_of_one_moment_are_one),
 		cmocka_unit_test(test_a_write_that_nobody_asked_for_is_refused),
 		cmocka_unit_test(test_cancel_what_waits),
 		cmocka_unit_test(test_cancel_while_starting_spawns_nothing),
