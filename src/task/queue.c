@@ -114,22 +114,9 @@ ol_queue_file(struct ol_queue *q, struct ol_task *task)
 	case OL_TASK_PARKED:
 		ol_heap_add(&q->parked, task);
 		break;
-	case OL_TASK_ENTERING:
-	case OL_TASK_STARTING:
-	case OL_TASK_RUNNING:
-	case OL_TASK_CANCELLING:
-	case OL_TASK_REVOKED:
-	case OL_TASK_FINISHING:
-	case OL_TASK_RETURNING:
-		q->running++;
-		break;
-	case OL_TASK_NONE:
-	case OL_TASK_ENDING:
-	case OL_TASK_SUCCEEDED:
-	case OL_TASK_FAILED:
-	case OL_TASK_POISONED:
-	case OL_TASK_CANCELLED:
-	case OL_TASK_STATES:
+	default:
+		if (ol_state_has_slot((enum ol_task_state)task->state))
+			q->running++;
 		break;
 	}
 }
@@ -152,22 +139,9 @@ ol_queue_unfile(struct ol_queue *q, struct ol_task *task)
 	case OL_TASK_PARKED:
 		ol_heap_remove(&q->parked, task);
 		break;
-	case OL_TASK_ENTERING:
-	case OL_TASK_STARTING:
-	case OL_TASK_RUNNING:
-	case OL_TASK_CANCELLING:
-	case OL_TASK_REVOKED:
-	case OL_TASK_FINISHING:
-	case OL_TASK_RETURNING:
-		q->running--;
-		break;
-	case OL_TASK_NONE:
-	case OL_TASK_ENDING:
-	case OL_TASK_SUCCEEDED:
-	case OL_TASK_FAILED:
-	case OL_TASK_POISONED:
-	case OL_TASK_CANCELLED:
-	case OL_TASK_STATES:
+	default:
+		if (ol_state_has_slot((enum ol_task_state)task->state))
+			q->running--;
 		break;
 	}
 }

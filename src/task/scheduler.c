@@ -1,29 +1,19 @@
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/clock.h"
 #include "base/must.h"
+#include "task/queues.h"
 #include "task/scheduler.h"
 
 static const int64_t stall_first = OL_MSEC(50);
 static const int64_t stall_most = OL_SEC(2);
-
-RB_HEAD(names, ol_queue);
-RB_HEAD(wakes, ol_queue);
-TAILQ_HEAD(startables, ol_queue);
 
 struct ol_scheduler {
 	const struct ol_scheduler_hands *hands;
 	void *arg;
 	struct ol_table table;
 
-	struct names names;
-	struct wakes wakes;
-	/* Queues with a ready task and a free slot, whose turn is next first.
-	 */
-	struct startables startables;
-	struct ol_queue **queues; /* by number; NULL: free */
-	size_t nqueues;
+	struct ol_queues queues;
 
 	struct ol_run **runs;
 	uint32_t nruns;
@@ -43,109 +33,7 @@ struct ol_scheduler {
 	int64_t kill_at;
 };
 
-static int
-compare_names(struct ol_queue *a, struct ol_queue *b)
-{
-	return strcmp(a->name, b->name);
-}
-
-static int
-compare_wakes(struct ol_queue *a, struct ol_queue *b)
-{
-	if (a->wake != b->wake)
-		return a->wake < b->wake ? -1 : 1;
-	return a->number - b->number;
-}
-
-RB_GENERATE_INTERNAL(
-    names, ol_queue, by_name, compare_names, __attribute__((unused)) static)
-RB_GENERATE_INTERNAL(
-    wakes, ol_queue, by_wake, compare_wakes, __attribute__((unused)) static)
-
-/* --- Queues. --- */
-
-static struct ol_queue *
-find_queue(struct ol_scheduler *s, const char *name)
-{
-	union {
-		const char *given;
-		char *name;
-	} u = { .given = name };
-	struct ol_queue key = { .name = u.name };
-
-	return RB_FIND(names, &s->names, &key);
-}
-
-static struct ol_queue *
-add_queue(struct ol_scheduler *s, const char *name)
-{
-	struct ol_queue *q;
-	size_t number = 0;
-
-	while (number < s->nqueues && s->queues[number] != NULL)
-		number++;
-	if (number > UINT16_MAX)
-		return NULL;
-	if (number == s->nqueues) {
-		s->queues = ol_must(reallocarray(
-		    s->queues, number + 1, sizeof(struct ol_queue *)));
-		s->nqueues++;
-	}
-	q = ol_queue_new(&s->table, name, (uint16_t)number);
-	s->queues[number] = q;
-	RB_INSERT(names, &s->names, q);
-	RB_INSERT(wakes, &s->wakes, q);
-	return q;
-}
-
-static void
-drop_queue(struct ol_scheduler *s, struct ol_queue *q)
-{
-	if (q->is_startable)
-		TAILQ_REMOVE(&s->startables, q, startable);
-	RB_REMOVE(wakes, &s->wakes, q);
-	RB_REMOVE(names, &s->names, q);
-	s->queues[q->number] = NULL;
-	ol_queue_free(q);
-}
-
-/* Something about the queue changed: is it startable, and when is it due? */
-static void
-refresh(struct ol_scheduler *s, struct ol_queue *q, int64_t now)
-{
-	bool startable = q->ready.n > 0 && ol_queue_has_slot(q, now);
-	int64_t wake = ol_queue_wake(q, now);
-
-	if (startable && !q->is_startable)
-		TAILQ_INSERT_TAIL(&s->startables, q, startable);
-	else if (!startable && q->is_startable)
-		TAILQ_REMOVE(&s->startables, q, startable);
-	q->is_startable = startable;
-	if (wake != q->wake) {
-		RB_REMOVE(wakes, &s->wakes, q);
-		q->wake = wake;
-		RB_INSERT(wakes, &s->wakes, q);
-	}
-}
-
 /* --- Runs. --- */
-
-static bool
-has_slot(enum ol_task_state state)
-{
-	switch (state) {
-	case OL_TASK_ENTERING:
-	case OL_TASK_STARTING:
-	case OL_TASK_RUNNING:
-	case OL_TASK_CANCELLING:
-	case OL_TASK_REVOKED:
-	case OL_TASK_FINISHING:
-	case OL_TASK_RETURNING:
-		return true;
-	default:
-		return false;
-	}
-}
 
 static struct ol_run *
 begin_run(struct ol_scheduler *s, struct ol_queue *q, struct ol_task *task)
@@ -211,7 +99,7 @@ static bool
 move(struct ol_scheduler *s, struct ol_task *task, enum ol_task_event event,
     int64_t now)
 {
-	struct ol_queue *q = s->queues[task->queue];
+	struct ol_queue *q = s->queues.numbers[task->queue];
 	enum ol_task_state from = (enum ol_task_state)task->state;
 	enum ol_task_state to = ol_state_next(from, event);
 	struct ol_run *run = NULL;
@@ -226,22 +114,22 @@ move(struct ol_scheduler *s, struct ol_task *task, enum ol_task_event event,
 	ol_queue_unfile(q, task);
 	task->state = (uint8_t)to;
 	take_effect(task, from, event, now);
-	if (has_slot(from))
+	if (ol_state_has_slot(from))
 		run = s->runs[place];
-	else if (has_slot(to))
+	else if (ol_state_has_slot(to))
 		run = begin_run(s, q, task);
 	ol_queue_file(q, task);
 	s->hands->moved(s->arg, task, run, from, event);
-	if (has_slot(from) && !has_slot(to))
+	if (ol_state_has_slot(from) && !ol_state_has_slot(to))
 		end_run(s, place);
 	if (to == OL_TASK_NONE || to >= OL_TASK_SUCCEEDED) {
 		ol_table_remove(&s->table, task);
 		q->tasks--;
 	}
 	if (q->removed && q->tasks == 0)
-		drop_queue(s, q);
+		ol_queues_drop(&s->queues, q);
 	else
-		refresh(s, q, now);
+		ol_queues_refresh(&s->queues, q, now);
 	return true;
 }
 
@@ -272,8 +160,7 @@ start_next(struct ol_scheduler *s, struct ol_queue *q, int64_t now)
 	struct ol_task *task = ol_queue_next(q);
 
 	/* Another type's turn comes before this one's next. */
-	TAILQ_REMOVE(&s->startables, q, startable);
-	q->is_startable = false;
+	ol_queues_end_turn(&s->queues, q);
 	if (ol_queue_expired(q, now) != NULL)
 		lapse(s, ol_queue_expired(q, now), OL_EVENT_EXPIRED, now);
 	/* A reload may have taken runs away. */
@@ -482,7 +369,7 @@ work(struct ol_scheduler *s, struct ol_queue *q, int64_t now)
 	else if ((task = ol_queue_due(q, now)) != NULL)
 		move(s, task, OL_EVENT_DUE, now);
 	else
-		refresh(s, q, now); /* a back-off ended */
+		ol_queues_refresh(&s->queues, q, now); /* a back-off ended */
 }
 
 static bool
@@ -500,7 +387,7 @@ sooner(int64_t a, int64_t b)
 static int64_t
 next_tick(struct ol_scheduler *s, int64_t now)
 {
-	const struct ol_queue *q = RB_MIN(wakes, &s->wakes);
+	const struct ol_queue *q = ol_queues_first_due(&s->queues);
 	int64_t next = q == NULL ? OL_NEVER : q->wake;
 	bool stalled = s->stalled_until > now;
 
@@ -508,7 +395,8 @@ next_tick(struct ol_scheduler *s, int64_t now)
 		next = sooner(next, sooner(s->interrupt_at, s->kill_at));
 	if (s->nrewrites > 0)
 		next = sooner(next, s->stalled_until);
-	if (!TAILQ_EMPTY(&s->startables) && !s->draining && s->nruns < s->limit)
+	if (ol_queues_turn(&s->queues) != NULL && !s->draining &&
+	    s->nruns < s->limit)
 		next = sooner(next, stalled ? s->stalled_until : now);
 	return next > now ? next : now;
 }
@@ -522,13 +410,13 @@ ol_scheduler_tick(struct ol_scheduler *s, int64_t now)
 	drain(s, now);
 	write_again(s, now);
 	for (left = OL_SCHEDULER_BATCH; left > 0; left--) {
-		q = RB_MIN(wakes, &s->wakes);
+		q = ol_queues_first_due(&s->queues);
 		if (q == NULL || q->wake > now)
 			break;
 		work(s, q, now);
 	}
 	for (left = OL_SCHEDULER_BATCH; left > 0 && may_start(s, now); left--) {
-		q = TAILQ_FIRST(&s->startables);
+		q = ol_queues_turn(&s->queues);
 		if (q == NULL)
 			break;
 		start_next(s, q, now);
@@ -561,7 +449,7 @@ enum ol_submitted
 ol_scheduler_submit(struct ol_scheduler *s, const struct ol_submit *submit,
     int64_t now, struct ol_task **result)
 {
-	struct ol_queue *q = find_queue(s, submit->type);
+	struct ol_queue *q = ol_queues_find(&s->queues, submit->type);
 	int64_t due = submit->due > now ? submit->due : now;
 	struct ol_task *task;
 	bool enters;
@@ -574,7 +462,7 @@ ol_scheduler_submit(struct ol_scheduler *s, const struct ol_submit *submit,
 		return OL_SUBMIT_EXISTS;
 	/* Past nobody: neither of its own type nor of another. */
 	enters = due <= now && may_start(s, now) && ol_queue_has_slot(q, now) &&
-		 q->ready.n == 0 && TAILQ_EMPTY(&s->startables);
+		 q->ready.n == 0 && ol_queues_turn(&s->queues) == NULL;
 	if (!enters && ol_queue_waiting(q) >= q->rules.max_waiting)
 		return OL_SUBMIT_FULL;
 	task = add(s, q, &submit->id, submit->priority, due);
@@ -610,9 +498,9 @@ ol_scheduler_load(
 	default:
 		return -1;
 	}
-	q = find_queue(s, loaded->type);
+	q = ol_queues_find(&s->queues, loaded->type);
 	if (q == NULL)
-		q = ol_must(add_queue(s, loaded->type));
+		q = ol_queues_add(&s->queues, &s->table, loaded->type);
 	task = ol_must(add(s, q, &loaded->id, loaded->priority, loaded->due));
 	task->attempt = loaded->attempt;
 	task->refunds = loaded->refunds;
@@ -655,7 +543,7 @@ ol_scheduler_ended(struct ol_scheduler *s, const struct ol_id *id,
 	    (task->state != OL_TASK_RUNNING &&
 		task->state != OL_TASK_CANCELLING))
 		return -1;
-	q = s->queues[task->queue];
+	q = s->queues.numbers[task->queue];
 	if (ending->outcome == OL_OUTCOME_INTERRUPTED && ending->unreachable)
 		ol_queue_unreachable(q, now);
 	else if (ending->outcome != OL_OUTCOME_INTERRUPTED)
@@ -709,24 +597,24 @@ ol_scheduler_configure(struct ol_scheduler *s, const struct ol_task_type *types,
 	size_t i;
 
 	s->limit = limit;
-	for (i = 0; i < s->nqueues; i++)
-		if (s->queues[i] != NULL)
-			s->queues[i]->removed = true;
+	for (q = ol_queues_after(&s->queues, NULL); q != NULL;
+	     q = ol_queues_after(&s->queues, q))
+		q->removed = true;
 	for (i = 0; i < n; i++) {
-		q = find_queue(s, types[i].name);
+		q = ol_queues_find(&s->queues, types[i].name);
 		if (q == NULL)
-			q = ol_must(add_queue(s, types[i].name));
+			q = ol_queues_add(&s->queues, &s->table, types[i].name);
 		q->rules = types[i].rules;
 		q->removed = false;
 		/* It may be another backend now. */
 		ol_queue_reached(q);
 	}
-	for (q = RB_MIN(names, &s->names); q != NULL; q = next) {
-		next = RB_NEXT(names, &s->names, q);
+	for (q = ol_queues_after(&s->queues, NULL); q != NULL; q = next) {
+		next = ol_queues_after(&s->queues, q);
 		if (q->removed && q->tasks == 0)
-			drop_queue(s, q);
+			ol_queues_drop(&s->queues, q);
 		else
-			refresh(s, q, now);
+			ol_queues_refresh(&s->queues, q, now);
 	}
 }
 
@@ -734,12 +622,12 @@ int
 ol_scheduler_pause(
     struct ol_scheduler *s, const char *type, bool paused, int64_t now)
 {
-	struct ol_queue *q = find_queue(s, type);
+	struct ol_queue *q = ol_queues_find(&s->queues, type);
 
 	if (q == NULL)
 		return -1;
 	q->paused = paused;
-	refresh(s, q, now);
+	ol_queues_refresh(&s->queues, q, now);
 	return 0;
 }
 
@@ -795,20 +683,19 @@ ol_scheduler_run(const struct ol_scheduler *s, const struct ol_task *task)
 const struct ol_queue *
 ol_scheduler_queue_of(const struct ol_scheduler *s, const struct ol_task *task)
 {
-	return s->queues[task->queue];
+	return s->queues.numbers[task->queue];
 }
 
 const struct ol_queue *
 ol_scheduler_queue(struct ol_scheduler *s, const char *type)
 {
-	return find_queue(s, type);
+	return ol_queues_find(&s->queues, type);
 }
 
 const struct ol_queue *
 ol_scheduler_queue_after(struct ol_scheduler *s, const struct ol_queue *q)
 {
-	return q == NULL ? RB_MIN(names, &s->names)
-			 : RB_NEXT(names, &s->names, s->queues[q->number]);
+	return ol_queues_after(&s->queues, q);
 }
 
 struct ol_scheduler *
@@ -823,9 +710,7 @@ ol_scheduler_new(
 	s->interrupt_at = s->kill_at = OL_NEVER;
 	/* Every clock is past this. */
 	s->stalled_until = INT64_MIN;
-	RB_INIT(&s->names);
-	RB_INIT(&s->wakes);
-	TAILQ_INIT(&s->startables);
+	ol_queues_init(&s->queues);
 	return s;
 }
 
@@ -836,9 +721,7 @@ ol_scheduler_free(struct ol_scheduler *s)
 
 	if (s == NULL)
 		return;
-	for (i = 0; i < s->nqueues; i++)
-		ol_queue_free(s->queues[i]);
-	free(s->queues);
+	ol_queues_fini(&s->queues);
 	for (i = 0; i < s->nruns; i++)
 		free(s->runs[i]);
 	free(s->runs);

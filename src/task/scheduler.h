@@ -59,8 +59,9 @@ enum ol_stop {
  */
 struct ol_scheduler_hands {
 	/*
-	 * Begin to write what task->verdict says of it; report to
-	 * ol_scheduler_written().
+	 * Begin to write the task as it is (attempt, refunds, crashes, first;
+	 * due for RETRYING) with the state ol_state_written(task->verdict);
+	 * report to ol_scheduler_written().
 	 */
 	void (*write)(void *arg, struct ol_task *);
 

@@ -101,6 +101,51 @@ ol_state_next(enum ol_task_state state, enum ol_task_event event)
 	return to == 0 ? OL_STATE_REFUSED : (enum ol_task_state)(to - 1);
 }
 
+enum ol_task_state
+ol_state_written(enum ol_task_event verdict)
+{
+	switch (verdict) {
+	case OL_EVENT_ADMITTED:
+	case OL_EVENT_REQUEUED:
+		return OL_TASK_READY;
+	case OL_EVENT_ADMITTED_LATER:
+		return OL_TASK_SCHEDULED;
+	case OL_EVENT_STARTED:
+		return OL_TASK_RUNNING;
+	case OL_EVENT_RETRYING:
+		return OL_TASK_RETRYING;
+	case OL_EVENT_SUCCEEDED:
+		return OL_TASK_SUCCEEDED;
+	case OL_EVENT_FAILED:
+	case OL_EVENT_GAVE_UP:
+	case OL_EVENT_EXPIRED:
+		return OL_TASK_FAILED;
+	case OL_EVENT_POISONED:
+		return OL_TASK_POISONED;
+	case OL_EVENT_CANCELLED:
+		return OL_TASK_CANCELLED;
+	default:
+		return OL_STATE_REFUSED;
+	}
+}
+
+bool
+ol_state_has_slot(enum ol_task_state state)
+{
+	switch (state) {
+	case OL_TASK_ENTERING:
+	case OL_TASK_STARTING:
+	case OL_TASK_RUNNING:
+	case OL_TASK_CANCELLING:
+	case OL_TASK_REVOKED:
+	case OL_TASK_FINISHING:
+	case OL_TASK_RETURNING:
+		return true;
+	default:
+		return false;
+	}
+}
+
 const char *
 ol_state_name(enum ol_task_state state)
 {

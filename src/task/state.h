@@ -6,6 +6,8 @@
 #ifndef OL_TASK_STATE_H
 #define OL_TASK_STATE_H
 
+#include <stdbool.h>
+
 /*
  * Behind each state: where its tasks are. "Slot" is one of the type's
  * concurrency and one of the scheduler's runs; "write" is one in flight, or
@@ -70,6 +72,15 @@ enum ol_task_event {
 
 /* The state after event, or OL_STATE_REFUSED: a bug of the caller. */
 enum ol_task_state ol_state_next(enum ol_task_state, enum ol_task_event);
+
+/*
+ * The state that a write which says so puts into the store: READY, SCHEDULED,
+ * RUNNING, RETRYING or an end; OL_STATE_REFUSED for what no write says.
+ */
+enum ol_task_state ol_state_written(enum ol_task_event verdict);
+
+/* Whether its tasks take one of the type's concurrency. */
+bool ol_state_has_slot(enum ol_task_state);
 
 /*
  * The state as users see it ("ready", "running", …); NULL for what is

@@ -221,47 +221,14 @@ rules_of(const struct sim *sim, int type)
 static struct row
 row_of(const struct ol_task *task)
 {
-	struct row row = {
+	return (struct row){
+		.state = ol_state_written((enum ol_task_event)task->verdict),
 		.due = task->due,
 		.attempt = task->attempt,
 		.refunds = task->refunds,
 		.crashes = task->crashes,
 		.interrupted = task->first,
 	};
-
-	switch ((enum ol_task_event)task->verdict) {
-	case OL_EVENT_ADMITTED:
-	case OL_EVENT_REQUEUED:
-		row.state = OL_TASK_READY;
-		break;
-	case OL_EVENT_ADMITTED_LATER:
-		row.state = OL_TASK_SCHEDULED;
-		break;
-	case OL_EVENT_STARTED:
-		row.state = OL_TASK_RUNNING;
-		break;
-	case OL_EVENT_RETRYING:
-		row.state = OL_TASK_RETRYING;
-		break;
-	case OL_EVENT_SUCCEEDED:
-		row.state = OL_TASK_SUCCEEDED;
-		break;
-	case OL_EVENT_FAILED:
-	case OL_EVENT_GAVE_UP:
-	case OL_EVENT_EXPIRED:
-		row.state = OL_TASK_FAILED;
-		break;
-	case OL_EVENT_POISONED:
-		row.state = OL_TASK_POISONED;
-		break;
-	case OL_EVENT_CANCELLED:
-		row.state = OL_TASK_CANCELLED;
-		break;
-	default:
-		row.state = OL_TASK_NONE;
-		break;
-	}
-	return row;
 }
 
 static void
@@ -271,7 +238,7 @@ begin_write(struct sim *sim, struct ol_task *task, bool submit)
 	int i;
 
 	item->next = row_of(task);
-	if (item->next.state == OL_TASK_NONE)
+	if (item->next.state == OL_STATE_REFUSED)
 		violated(sim, "a write that says nothing", item);
 	if (item->row.state >= OL_TASK_SUCCEEDED)
 		violated(sim, "a write after the end", item);

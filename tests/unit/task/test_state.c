@@ -111,6 +111,48 @@ test_nothing_leaves_an_end(void **state)
 			    OL_STATE_REFUSED);
 }
 
+/* What a write says is where the task goes when it is on disk. */
+static void
+test_what_is_written_is_where_it_goes(void **state)
+{
+	int event, from, said = 0;
+
+	(void)state;
+	for (event = 0; event < OL_EVENT_COUNT; event++) {
+		enum ol_task_event verdict = (enum ol_task_event)event;
+		enum ol_task_state row = ol_state_written(verdict);
+
+		if (row == OL_STATE_REFUSED)
+			continue;
+		said++;
+		for (from = 0; from < OL_TASK_STATES; from++) {
+			enum ol_task_state to =
+			    ol_state_next((enum ol_task_state)from, verdict);
+
+			/* A cancel that came in between is written next. */
+			if (to != OL_STATE_REFUSED && from != OL_TASK_REVOKED)
+				assert_int_equal(to, row);
+		}
+	}
+	assert_int_equal(said, OL_EVENT_REQUEUED - OL_EVENT_ADMITTED + 1);
+}
+
+static void
+test_slots(void **state)
+{
+	int i;
+
+	(void)state;
+	for (i = 0; i < OL_TASK_STATES; i++) {
+		enum ol_task_state s = (enum ol_task_state)i;
+		const char *name = ol_state_name(s);
+
+		assert_int_equal(ol_state_has_slot(s),
+		    s == OL_TASK_ENTERING ||
+			(name != NULL && strcmp(name, "running") == 0));
+	}
+}
+
 static void
 test_names(void **state)
 {
@@ -142,6 +184,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_every_pair),
 		cmocka_unit_test(test_nothing_leaves_an_end),
+		cmocka_unit_test(test_what_is_written_is_where_it_goes),
+		cmocka_unit_test(test_slots),
 		cmocka_unit_test(test_names),
 	};
 
