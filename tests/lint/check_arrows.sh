@@ -11,7 +11,7 @@ declare -A below=(
 	[config]='base'
 	[loop]='base'
 	[metrics]='base'
-	[task]='base metrics'
+	[task]='base'
 	[fcgi]='base loop metrics'
 	[run]='base config loop metrics task fcgi'
 	[notify]='base config loop metrics task fcgi'
@@ -33,7 +33,7 @@ fcgi_stdio.h	-
 fastcgi.h	fcgi
 sqlite3.h	store/store_sqlite.c
 curl/*		run
-jansson.h	engine api ctl store run notify task
+jansson.h	engine api ctl store run notify
 libpq-fe.h	store
 amqp*.h		store
 cmocka.h	-
