@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "fcgi/frame.h"
+#include "fcgi/pairs.h"
 
 /* Where a run of name-value pairs (§3.4) stands between two records. */
 struct pairs {
@@ -27,23 +28,11 @@ may_be_content_length(const struct pairs *p)
 static const char *
 take_content_length(struct ol_frame *frame, struct pairs *p)
 {
-	int64_t n = 0;
-	size_t i;
-
 	if (p->seen || memcmp(p->name, content_length_name, p->name_len) != 0)
 		return NULL;
 	p->seen = true;
-	if (p->value_len == 0)
-		return NULL;
-	if (p->value_len > 18)
-		return "CONTENT_LENGTH is too large";
-	for (i = 0; i < p->value_len; i++) {
-		if (p->value[i] < '0' || p->value[i] > '9')
-			return "CONTENT_LENGTH is not a number";
-		n = n * 10 + (p->value[i] - '0');
-	}
-	frame->content_length = n;
-	return NULL;
+	return ol_pairs_content_length(
+	    p->value, p->value_len, &frame->content_length);
 }
 
 /* Collect a one- or four-byte length; false: it goes on in the next record. */

@@ -53,11 +53,11 @@ take_content(struct ol_intake *intake, struct ol_frame *frame,
 	    &intake->body, &intake->body_len, &intake->body_size, data, len);
 }
 
-/* The header of a record after the parameters is whole. */
+/* What is wrong with the header of a record behind the parameters, or NULL. */
 static const char *
-begin_record(struct ol_intake *intake)
+header_fault(const struct ol_intake *intake)
 {
-	const unsigned char *header = intake->record;
+	const unsigned char *header = intake->reader.header;
 
 	/* Version, type and id, as in the head's first record. */
 	if (header[0] != intake->head[0])
@@ -68,11 +68,6 @@ begin_record(struct ol_intake *intake)
 		return "a record of another request";
 	if (ol_record_type(header) != OL_RECORD_STDIN)
 		return "a record out of turn";
-	intake->record_have = 0;
-	intake->content = ol_record_content(header);
-	intake->padding =
-	    ol_record_length(header) - OL_RECORD_HEADER - intake->content;
-	intake->ended = intake->content == 0;
 	return NULL;
 }
 
@@ -80,34 +75,30 @@ static const char *
 take_body(struct ol_intake *intake, struct ol_frame *frame,
     const unsigned char *data, size_t len)
 {
-	const char *why;
+	const unsigned char *piece;
+	const char *why = NULL;
 	size_t n;
 
-	while (len > 0) {
-		if (intake->content > 0) {
-			n = intake->content < len ? intake->content : len;
-			intake->content -= n;
-			why = take_content(intake, frame, data, n);
-			if (why != NULL)
-				return why;
-		} else if (intake->padding > 0) {
-			n = intake->padding < len ? intake->padding : len;
-			intake->padding -= n;
-		} else if (intake->ended) {
-			return "bytes behind the request";
-		} else {
-			n = OL_RECORD_HEADER - intake->record_have;
-			n = n < len ? n : len;
-			memcpy(intake->record + intake->record_have, data, n);
-			intake->record_have += n;
-			if (intake->record_have == OL_RECORD_HEADER &&
-			    (why = begin_record(intake)) != NULL)
-				return why;
+	while (why == NULL) {
+		if (intake->ended)
+			return len > 0 ? "bytes behind the request" : NULL;
+		switch (
+		    ol_reader_take(&intake->reader, &data, &len, &piece, &n)) {
+		case OL_READER_MORE:
+			return NULL;
+		case OL_READER_HEADER:
+			why = header_fault(intake);
+			break;
+		case OL_READER_CONTENT:
+			why = take_content(intake, frame, piece, n);
+			break;
+		case OL_READER_END:
+			intake->ended =
+			    ol_record_content(intake->reader.header) == 0;
+			break;
 		}
-		data += n;
-		len -= n;
 	}
-	return NULL;
+	return why;
 }
 
 /* Add to the head; what is behind it goes to the body. */
@@ -144,6 +135,6 @@ ol_intake_take(struct ol_intake *intake, struct ol_frame *frame,
 	if (why != NULL) {
 		frame->verdict = OL_FRAME_BAD;
 		frame->why = why;
-	} else if (intake->ended && intake->padding == 0)
+	} else if (intake->ended)
 		frame->verdict = OL_FRAME_WHOLE;
 }

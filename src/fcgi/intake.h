@@ -7,6 +7,7 @@
 #define OL_FCGI_INTAKE_H
 
 #include "fcgi/frame.h"
+#include "fcgi/reader.h"
 
 struct ol_intake {
 	unsigned char *head; /* owned */
@@ -16,9 +17,8 @@ struct ol_intake {
 	size_t max_body;
 	bool too_large; /* more came than max_body; it was thrown away */
 	bool head_whole;
-	bool ended;		 /* the empty STDIN record has come */
-	unsigned char record[8]; /* a STDIN header, record_have bytes of it */
-	size_t record_have, content, padding; /* still to come of the record */
+	bool ended; /* the empty STDIN record has come, padding included */
+	struct ol_reader reader; /* of what is behind the head */
 };
 
 void ol_intake_init(struct ol_intake *, size_t max_body);

@@ -7,20 +7,43 @@ _Static_assert(
     OL_RECORD_HEADER == FCGI_HEADER_LEN && OL_RECORD_MAX == FCGI_MAX_LENGTH &&
 	OL_RECORD_BEGIN == FCGI_BEGIN_REQUEST &&
 	OL_RECORD_PARAMS == FCGI_PARAMS && OL_RECORD_STDIN == FCGI_STDIN &&
-	OL_RECORD_STDOUT == FCGI_STDOUT && OL_RECORD_STDERR == FCGI_STDERR,
+	OL_RECORD_STDOUT == FCGI_STDOUT && OL_RECORD_STDERR == FCGI_STDERR &&
+	OL_RECORD_ABORT == FCGI_ABORT_REQUEST &&
+	OL_RECORD_END == FCGI_END_REQUEST &&
+	OL_RECORD_GET_VALUES == FCGI_GET_VALUES &&
+	OL_RECORD_GET_VALUES_RESULT == FCGI_GET_VALUES_RESULT &&
+	OL_RECORD_UNKNOWN_TYPE == FCGI_UNKNOWN_TYPE,
     "libfcgi's header is the authority");
+
+void
+ol_record_header_for(unsigned char out[OL_RECORD_HEADER],
+    enum ol_record_type type, unsigned id, size_t len)
+{
+	FCGI_Header header = { .version = FCGI_VERSION_1,
+		.type = (unsigned char)type,
+		.requestIdB1 = (unsigned char)(id >> 8),
+		.requestIdB0 = (unsigned char)id,
+		.contentLengthB1 = (unsigned char)(len >> 8),
+		.contentLengthB0 = (unsigned char)len };
+
+	memcpy(out, &header, sizeof(header));
+}
 
 void
 ol_record_header(
     unsigned char out[OL_RECORD_HEADER], enum ol_record_type type, size_t len)
 {
-	FCGI_Header header = { .version = FCGI_VERSION_1,
-		.type = (unsigned char)type,
-		.requestIdB0 = 1,
-		.contentLengthB1 = (unsigned char)(len >> 8),
-		.contentLengthB0 = (unsigned char)len };
+	ol_record_header_for(out, type, 1, len);
+}
 
-	memcpy(out, &header, sizeof(header));
+void
+ol_record_end(unsigned char out[OL_RECORD_END_SIZE], unsigned id, int protocol)
+{
+	const FCGI_EndRequestBody body = { .protocolStatus =
+					       (unsigned char)protocol };
+
+	ol_record_header_for(out, OL_RECORD_END, id, sizeof(body));
+	memcpy(out + OL_RECORD_HEADER, &body, sizeof(body));
 }
 
 void
@@ -53,6 +76,13 @@ unsigned
 ol_record_type(const unsigned char *header)
 {
 	return header[offsetof(FCGI_Header, type)];
+}
+
+unsigned
+ol_record_id(const unsigned char *header)
+{
+	return (unsigned)header[offsetof(FCGI_Header, requestIdB1)] << 8 |
+	       header[offsetof(FCGI_Header, requestIdB0)];
 }
 
 size_t
