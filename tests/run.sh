@@ -6,7 +6,8 @@ SRC=$(cd "$(dirname "$0")/.." && pwd)
 cd "$SRC" || exit 1
 
 PARTS='unit system fuzz lint'
-BENCH_PROGRAMS='bench_load bench_plain bench_closing bench_app bench_items'
+BENCH_PROGRAMS='bench_load bench_plain bench_closing bench_app bench_items
+	bench_server'
 PACKAGES='autoconf automake libtool make pkg-config gcc clang clang-format
 	libfcgi-dev libevent-dev libbsd-dev libcmocka-dev nginx-light spawn-fcgi curl
 	libcurl4-openssl-dev python3 python3-aiosmtpd procps mandoc shellcheck

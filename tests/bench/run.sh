@@ -12,6 +12,7 @@
 rounds=${ROUNDS:-5}
 seconds=${SECONDS_EACH:-4}
 ITEMS=$BUILD/bench_items
+SERVER=$BUILD/bench_server
 ulimit -n "$(ulimit -Hn)"
 
 median() {
@@ -35,28 +36,34 @@ machine() {
 		"$(nginx -v 2>&1 | sed 's/.*: //'), $rounds rounds of $seconds s"
 }
 
-# --- liboutlast beside plain libfcgi, behind the same nginx -----------------------
+# --- liboutlast, and our own server, beside plain libfcgi, behind the same nginx ---
 
 # backend KIND KEEP: start it on $T/KIND.sock; its pid in $backend.
 backend() {
 	case $1 in
 	app*) start_app "$T/$1.sock" --threads "${1#app}" && backend=$app ;;
+	server)
+		need "$SERVER"
+		start server "$SERVER" --listen "unix:$T/$1.sock"
+		backend=$pid
+		wait_for 5 answers "$T/$1.sock"
+		;;
 	plain*) start_plain "$T/$1.sock" --threads "${1#plain}" && backend=$plain ;;
 	esac
 }
 
 bench_requests() {
 	local keep method kinds kind round cpu base target
-	echo '## Requests behind nginx: liboutlast and plain libfcgi threads'
+	echo '## Requests behind nginx: our server, liboutlast, plain libfcgi threads'
 	echo
 	machine
 	echo
 	for keep in keep fresh; do
 		# Plain threads with keep-alive need one thread a connection.
-		kinds='app2 plain128'
+		kinds='server app2 plain128'
 		target=1.20
 		if [ $keep = fresh ]; then
-			kinds='app2 plain16 plain128'
+			kinds='server app2 plain16 plain128'
 			target=0.95
 		fi
 		for kind in $kinds; do
@@ -102,7 +109,7 @@ bench_requests() {
 					"| $(ratio "$(column "p99.$kind.$method")" 1000) |"
 			done
 		done
-		echo "(target for app2: $target)"
+		echo "(target for app2: $target; for server with keep: 1.30)"
 		echo
 		for kind in $kinds; do
 			nginx="nginx_$kind" pid="pid_$kind"
@@ -130,6 +137,15 @@ bench_idle() {
 			'BEGIN { printf "%.2f", (a - b) / 5000 }') |"
 	echo
 	stop "$app"
+	need "$SERVER"
+	result=$("$SERVER" --idle 10000) || fail 'bench_server --idle'
+	echo 'Our server, 10000 connections, heap:'
+	echo
+	echo '| | bytes each |'
+	echo '|---|---|'
+	echo "| kept and idle (limit 307) | $(field idle) |"
+	echo "| waiting for an answer | $(field parked) |"
+	echo
 }
 
 # --- items -------------------------------------------------------------------------

@@ -900,6 +900,31 @@ test_small_high_water(void **state)
 	close(fd);
 }
 
+/* Told once, however much more is read before the owner writes again. */
+static void
+test_drained_once(void **state)
+{
+	static char body[400000], got[5000];
+	int fd, i;
+
+	(void)state;
+	s.manner = HOLDS;
+	s.options.high_water = 150000;
+	s.options.low_water = 140000;
+	serving_start(&s);
+	fd = serving_connect(&s);
+	records_request(&r, FCGI_KEEP_CONN, params, NULL, 0);
+	send_all(fd);
+	assert_false(ol_request_write(s.held, body, sizeof(body)));
+	for (i = 0; i < 70; i++) {
+		assert_true(recv(fd, got, sizeof(got), 0) > 0);
+		serving_turn(&s);
+	}
+	assert_int_equal(s.drained, 1);
+	ol_request_finish(s.held);
+	close(fd);
+}
+
 /* --- time --- */
 
 static void
@@ -1141,6 +1166,7 @@ main(void)
 		TEST(test_stream),
 		TEST(test_slow_reader),
 		TEST(test_small_high_water),
+		TEST(test_drained_once),
 		TEST(test_late),
 		TEST(test_out_of_descriptors),
 		TEST(test_limit_of_connections),
