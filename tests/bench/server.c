@@ -2,12 +2,13 @@
  * The server of src/fcgi under test: handler.c's answer, a 202 and 52 bytes of
  * JSON, without libfcgi.
  *
- *     server --listen PATH
+ *     server [--listen ADDRESS]   without it, on descriptor 0
  *     server --idle N      bytes of heap for each of N kept connections that
  *                          have had a request, and of N that wait for answers
  *                          (RESULT idle=BYTES parked=BYTES)
  *
- * /hold is not answered; it keeps neither parameters nor body.
+ * /hold is not answered; it keeps neither parameters nor body. TERM retires
+ * the server, USR1 ends it at once: the control that loses requests.
  */
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -73,16 +74,31 @@ on_stop(void *arg)
 	ol_loop_stop(arg);
 }
 
+static void
+on_term(void *arg)
+{
+	ol_server_retire(arg);
+}
+
+static void
+on_retired(struct ol_server *server, void *arg)
+{
+	(void)server;
+	ol_loop_stop(arg);
+}
+
 static struct ol_server *
 start(struct ol_loop *loop, int listener)
 {
-	static const struct ol_server_events events = {
-		.on_request = on_request, .on_body = on_body, .on_gone = on_gone
-	};
+	static const struct ol_server_events events = { .on_request =
+							    on_request,
+		.on_body = on_body,
+		.on_gone = on_gone,
+		.on_retired = on_retired };
 	const struct ol_server_options options = { .name = "bench",
 		.listener = listener,
 		.folder = open("/tmp", O_DIRECTORY | O_CLOEXEC) };
-	struct ol_server *server = ol_server_new(loop, &options, &events, NULL);
+	struct ol_server *server = ol_server_new(loop, &options, &events, loop);
 
 	if (server == NULL)
 		err(71, "ol_server_new");
@@ -174,7 +190,7 @@ main(int argc, char **argv)
 	};
 	struct ol_loop *loop;
 	struct ol_server *server;
-	struct ol_signal *term;
+	struct ol_signal *term, *usr1;
 	struct ol_addr addr;
 	struct rlimit limit;
 	const char *path = NULL, *why;
@@ -202,18 +218,19 @@ main(int argc, char **argv)
 		    measure("DOCUMENT_URI=/hold", true, n));
 		return (0);
 	}
-	if (path == NULL)
-		return (64);
 	if ((loop = ol_loop_new()) == NULL)
 		err(71, "ol_loop_new");
-	if ((why = ol_addr_parse(&addr, path)) != NULL)
+	if (path != NULL && (why = ol_addr_parse(&addr, path)) != NULL)
 		errx(64, "%s: %s", path, why);
-	if ((listener = ol_addr_listen(&addr, 1000, 0666)) == -1)
+	listener = path == NULL ? 0 : ol_addr_listen(&addr, 1000, 0666);
+	if (listener == -1)
 		err(71, "%s", path);
 	server = start(loop, listener);
-	term = ol_signal_new(loop, SIGTERM, on_stop, loop);
+	term = ol_signal_new(loop, SIGTERM, on_term, server);
+	usr1 = ol_signal_new(loop, SIGUSR1, on_stop, loop);
 	ol_loop_run(loop);
 	ol_signal_free(term);
+	ol_signal_free(usr1);
 	ol_server_free(server);
 	ol_loop_free(loop);
 	return (0);

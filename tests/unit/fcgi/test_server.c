@@ -1,6 +1,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <netinet/in.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -620,6 +621,34 @@ test_abort_at_each_state(void **state)
 	close(fd);
 }
 
+/* Nothing more is awaited of an aborted body. */
+static void
+test_abort_is_an_end(void **state)
+{
+	int fd;
+
+	(void)state;
+	s.manner = HOLDS;
+	s.options.body_timeout_ms = 20;
+	serving_start(&s);
+	fd = serving_connect(&s);
+	records_begin(&r, FCGI_KEEP_CONN);
+	records_params(&r, params);
+	records_add(&r, FCGI_STDIN, 1, "abc", 3, 0);
+	records_add(&r, FCGI_ABORT_REQUEST, 1, NULL, 0, 0);
+	send_all(fd);
+	serving_wait(&s, 60);
+	s.manner = ANSWERS;
+	assert_string_equal(serving_got(&s, fd), "end1:0 ");
+	assert_serves(fd);
+	records_begin(&r, 0);
+	records_params(&r, params);
+	records_add(&r, FCGI_ABORT_REQUEST, 1, NULL, 0, 0);
+	send_all(fd);
+	assert_string_equal(serving_got(&s, fd), "end1:0 eof ");
+	close(fd);
+}
+
 static void
 test_leaving_at_every_byte(void **state)
 {
@@ -904,19 +933,19 @@ test_small_high_water(void **state)
 static void
 test_drained_once(void **state)
 {
-	static char body[400000], got[5000];
+	static char body[2000000], got[5000];
 	int fd, i;
 
 	(void)state;
 	s.manner = HOLDS;
-	s.options.high_water = 150000;
-	s.options.low_water = 140000;
+	s.options.high_water = 1700000;
+	s.options.low_water = 1650000;
 	serving_start(&s);
 	fd = serving_connect(&s);
 	records_request(&r, FCGI_KEEP_CONN, params, NULL, 0);
 	send_all(fd);
 	assert_false(ol_request_write(s.held, body, sizeof(body)));
-	for (i = 0; i < 70; i++) {
+	for (i = 0; i < 140; i++) {
 		assert_true(recv(fd, got, sizeof(got), 0) > 0);
 		serving_turn(&s);
 	}
@@ -1096,6 +1125,59 @@ test_limit_of_connections(void **state)
 	close(listener);
 }
 
+/* --- TCP, where a peer that is gone looks like a half-closed one --- */
+
+static int
+connect_tcp(void)
+{
+	struct sockaddr_in in = { .sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t len = sizeof(in);
+	int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), fd,
+	    taken;
+
+	assert_int_equal(bind(listener, (struct sockaddr *)&in, len), 0);
+	assert_int_equal(listen(listener, 1), 0);
+	getsockname(listener, (struct sockaddr *)&in, &len);
+	fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(connect(fd, (struct sockaddr *)&in, len), 0);
+	assert_int_equal(fcntl(fd, F_SETFL, O_NONBLOCK), 0);
+	taken = accept(listener, NULL, NULL);
+	assert_int_equal(ol_server_adopt(s.server, taken), 0);
+	close(listener);
+	return fd;
+}
+
+static void
+test_tcp(void **state)
+{
+	int fd;
+
+	(void)state;
+	s.manner = HOLDS;
+	serving_start(&s);
+	fd = connect_tcp();
+	records_request(&r, 0, params, "abc", 3);
+	send_all(fd);
+	shutdown(fd, SHUT_WR);
+	serving_wait(&s, 20);
+	assert_non_null(s.held);
+	ol_request_finish(s.held);
+	serving_wait(&s, 20);
+	assert_string_equal(serving_got(&s, fd), "err1: end1:0 eof ");
+	close(fd);
+	fd = connect_tcp();
+	records_request(&r, 0, params, "abc", 3);
+	send_all(fd);
+	serving_wait(&s, 20);
+	assert_non_null(s.held);
+	told();
+	close(fd);
+	serving_wait(&s, 20);
+	assert_string_equal(told(), "gone 0\n");
+	assert_int_equal(ol_server_connections(s.server), 0);
+}
+
 /* --- retiring --- */
 
 static void
@@ -1157,6 +1239,7 @@ main(void)
 		TEST(test_endless_noise),
 		TEST(test_requests_without_reading),
 		TEST(test_abort_at_each_state),
+		TEST(test_abort_is_an_end),
 		TEST(test_leaving_at_every_byte),
 		TEST(test_half_closed),
 		TEST(test_half_closed_and_slow),
@@ -1170,6 +1253,7 @@ main(void)
 		TEST(test_late),
 		TEST(test_out_of_descriptors),
 		TEST(test_limit_of_connections),
+		TEST(test_tcp),
 		TEST(test_retire),
 	};
 
