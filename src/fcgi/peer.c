@@ -558,6 +558,8 @@ ol_peer_look(struct ol_peer *peer)
 			break;
 		}
 		came = true;
+		if (peer->wait != OL_PEER_REPLY)
+			peer->moved += (uint32_t)n;
 		take(peer, window, (size_t)n);
 		if (n < OL_SERVER_WINDOW)
 			break;
@@ -626,12 +628,17 @@ void
 ol_peer_send(struct ol_peer *peer)
 {
 	bool over = peer->request == NULL && !peer->keep && !peer->rest;
+	enum ol_output_sent how;
 	size_t sent;
 
 	if (peer->dead || peer->broken)
 		return;
-	if (peer->output != NULL)
-		switch (ol_output_send(peer->output, peer->fd, &sent)) {
+	if (peer->output != NULL) {
+		how = ol_output_send(peer->output, peer->fd, &sent);
+		/* What is read meanwhile is no progress of an answer. */
+		if (peer->wait == OL_PEER_REPLY)
+			peer->moved += (uint32_t)sent;
+		switch (how) {
 		case OL_OUTPUT_EMPTY:
 			ol_output_free(peer->output);
 			peer->output = NULL;
@@ -644,6 +651,7 @@ ol_peer_send(struct ol_peer *peer)
 			ol_peer_break(peer);
 			return;
 		}
+	}
 	if (over)
 		ol_peer_drop(peer, OL_GONE_CLOSED, NULL);
 }

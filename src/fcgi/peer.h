@@ -66,6 +66,7 @@ struct ol_peer {
 	} record;
 	struct ol_reader reader;
 	int fd;
+	uint32_t moved;	  /* bytes read or sent since due was set */
 	uint32_t ignored; /* bytes for no request, since the last one began */
 	uint16_t rest_id; /* rest: of this request */
 	uint8_t wait;
@@ -97,6 +98,7 @@ struct ol_server {
 	int64_t armed, resume;	/* resume: when to accept again */
 	int64_t complained;	/* of want of descriptors, last */
 	int64_t limit[OL_PEER_WAITS];
+	uint32_t enough[OL_PEER_WAITS]; /* bytes that earn another limit */
 	struct ol_peer_list peers, dead, waits[OL_PEER_WAITS];
 	struct ol_request_list spent;
 	size_t connections, requests;
@@ -113,7 +115,9 @@ struct ol_server {
 void ol_server_enter(struct ol_server *);
 void ol_server_leave(struct ol_server *);
 
-/* Put peer on the list of wait, at its end when it is new there or progressed.
+/*
+ * Put peer on the list of wait, at its end when it is new there, or when it
+ * progressed and has moved enough since.
  */
 void ol_server_await(
     struct ol_server *, struct ol_peer *, enum ol_peer_wait, bool progressed);

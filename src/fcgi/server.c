@@ -14,6 +14,8 @@
 enum {
 	/* Connections accepted before others have their turn. */
 	TURN = 32,
+	/* Bytes a second: who is slower than that makes no progress. */
+	SLOWEST = 1024,
 };
 
 /* How long to wait when there are no descriptors. */
@@ -68,9 +70,11 @@ void
 ol_server_await(struct ol_server *server, struct ol_peer *peer,
     enum ol_peer_wait wait, bool progressed)
 {
-	if (wait == peer->wait && !progressed)
+	if (wait == peer->wait && (!progressed || wait == OL_PEER_CALM ||
+				      peer->moved < server->enough[wait - 1]))
 		return;
 	leave_list(server, peer);
+	peer->moved = 0;
 	if (wait == OL_PEER_CALM)
 		return;
 	/* One limit for all of a list: its order is that of the dues. */
@@ -243,10 +247,13 @@ fill_in(struct ol_server_options *options)
 		options->low_water = options->high_water / 4;
 }
 
-static int64_t
-limit_of(int ms)
+static void
+set_limit(struct ol_server *server, enum ol_peer_wait wait, int ms)
 {
-	return OL_MSEC(ms == 0 ? 60000 : ms);
+	if (ms == 0)
+		ms = 60000;
+	server->limit[wait - 1] = OL_MSEC(ms);
+	server->enough[wait - 1] = (uint32_t)((int64_t)ms * SLOWEST / 1000);
 }
 
 struct ol_server *
@@ -266,9 +273,9 @@ ol_server_new(struct ol_loop *loop, const struct ol_server_options *options,
 	ol_log_about(&server->log, "fastcgi %s", options->name);
 	server->options.name = server->log.about;
 	server->armed = server->resume = OL_NEVER;
-	server->limit[OL_PEER_HEAD - 1] = limit_of(options->head_timeout_ms);
-	server->limit[OL_PEER_BODY - 1] = limit_of(options->body_timeout_ms);
-	server->limit[OL_PEER_REPLY - 1] = limit_of(options->reply_timeout_ms);
+	set_limit(server, OL_PEER_HEAD, options->head_timeout_ms);
+	set_limit(server, OL_PEER_BODY, options->body_timeout_ms);
+	set_limit(server, OL_PEER_REPLY, options->reply_timeout_ms);
 	TAILQ_INIT(&server->peers);
 	TAILQ_INIT(&server->dead);
 	SLIST_INIT(&server->spent);

@@ -83,8 +83,10 @@ struct ol_server_options {
 	size_t low_water;     /* [a quarter of high_water] */
 	int head_timeout_ms;  /* from a request's first byte to the end of its
 				 parameters [60 s] */
-	int body_timeout_ms;  /* between two reads of a body [60 s] */
-	int reply_timeout_ms; /* between two writes of an answer [60 s] */
+	int body_timeout_ms;  /* for each KiB a second that it lasts, of a
+				 body: a slow one may end, a byte now and
+				 then does not count [60 s: 60 KiB] */
+	int reply_timeout_ms; /* the same of an answer that waits [60 s] */
 };
 
 /*
