@@ -101,8 +101,12 @@ add_to_head(struct ol_peer *peer, const unsigned char *data, size_t len)
 	size_t wanted = content->head_len + len + peer->reader.content + 1;
 
 	if (wanted > content->head_size) {
-		unsigned char *p = realloc(content->head, wanted);
+		unsigned char *p;
 
+		/* One record is the rule; many small ones are no burden. */
+		if (wanted < content->head_size * 2)
+			wanted = content->head_size * 2;
+		p = realloc(content->head, wanted);
 		if (p == NULL) {
 			fault(peer, "out of memory");
 			return;

@@ -180,7 +180,7 @@ on_accept(evutil_socket_t listener, short what, void *arg)
 	int fd, turn;
 
 	(void)what;
-	for (turn = 0; turn < TURN && server->resume == OL_NEVER; turn++) {
+	for (turn = 0; turn < TURN && !server->retiring; turn++) {
 		if (server->connections >= server->options.max_connections) {
 			pause_accepting(
 			    server, "the limit of descriptors is near");

@@ -1223,7 +1223,8 @@ test_retire(void **state)
 	assert_non_null(strstr(serving_got(&s, idle), " end1:0 err1: "));
 	ol_request_finish(held);
 	assert_string_equal(serving_got(&s, busy), "end1:0 err1: ");
-	told();
+	serving_wait(&s, 20);
+	assert_null(strstr(told(), "retired"));
 	close(idle);
 	close(busy);
 	serving_turn(&s);
