@@ -692,6 +692,56 @@ test_leaving_at_every_byte(void **state)
 		}
 }
 
+/* The owner may answer before the loop has seen that nobody is there. */
+static void
+test_answer_to_nobody(void **state)
+{
+	int fd, finished;
+
+	(void)state;
+	s.manner = HOLDS;
+	serving_start(&s);
+	for (finished = 0; finished < 2; finished++) {
+		fd = serving_connect(&s);
+		records_request(&r, FCGI_KEEP_CONN, params, "abc", 3);
+		send_all(fd);
+		told();
+		close(fd);
+		ol_request_status(s.held, 200);
+		ol_request_flush(s.held);
+		assert_true(ol_request_write(s.held, "more", 4));
+		if (finished)
+			ol_request_finish(s.held);
+		/* Nothing is told out of a call of the owner's. */
+		assert_string_equal(told(), "");
+		serving_turn(&s);
+		assert_string_equal(told(), finished ? "" : "gone 0\n");
+		assert_int_equal(ol_server_connections(s.server), 0);
+		assert_int_equal(ol_server_requests(s.server), 0);
+	}
+}
+
+/* Within a record that is being collected, and without parameters. */
+static void
+test_leaving_within_get_values(void **state)
+{
+	static const char *const none[] = { NULL };
+	int fd;
+
+	(void)state;
+	serving_start(&s);
+	fd = serving_connect(&s);
+	records_request(&r, FCGI_KEEP_CONN, none, "abc", 3);
+	send_all(fd);
+	assert_string_equal(serving_got(&s, fd), serving_answer(1, "abc", 3));
+	records_add(&r, FCGI_GET_VALUES, 0, "\016\0FCGI_MAX_CONNS", 16, 5);
+	r.len -= 10;
+	send_all(fd);
+	close(fd);
+	serving_turn(&s);
+	assert_int_equal(ol_server_connections(s.server), 0);
+}
+
 static void
 test_half_closed(void **state)
 {
@@ -1258,6 +1308,8 @@ main(void)
 		TEST(test_abort_at_each_state),
 		TEST(test_abort_is_an_end),
 		TEST(test_leaving_at_every_byte),
+		TEST(test_answer_to_nobody),
+		TEST(test_leaving_within_get_values),
 		TEST(test_half_closed),
 		TEST(test_half_closed_and_slow),
 		TEST(test_answer_before_the_body),
