@@ -1,6 +1,7 @@
 /*
- * The web server at the other end of a connection: reads its records, keeps
- * its one request, sends what is for it. Internal to the server.
+ * The web server at the other end of a connection: reads what it sends (which
+ * fcgi/incoming.h makes sense of), keeps its one request, sends what is for it.
+ * Internal to the server.
  */
 #ifndef OL_FCGI_PEER_H
 #define OL_FCGI_PEER_H
@@ -145,6 +146,9 @@ void ol_peer_retire(struct ol_peer *);
 
 /* The output, made if need be; NULL when nothing can be sent. */
 struct ol_output *ol_peer_output(struct ol_peer *);
+
+/* Add whole records to the output and send them. */
+void ol_peer_send_records(struct ol_peer *, const void *records, size_t len);
 
 /* Send what waits, as far as it goes. May drop a peer that has no request. */
 void ol_peer_send(struct ol_peer *);
