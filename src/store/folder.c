@@ -246,14 +246,14 @@ write_all(int fd, const char *data, size_t size)
 }
 
 static int
-copy_file(int to, const struct ol_body *body)
+copy_file(int to, int from, int64_t size)
 {
 	char *chunk = ol_must(malloc(CHUNK));
 	int64_t at = 0, left;
 	ssize_t n;
 
-	while ((left = body->size - at) > 0) {
-		n = pread(body->fd, chunk,
+	while ((left = size - at) > 0) {
+		n = pread(from, chunk,
 		    left < CHUNK ? (size_t)left : (size_t)CHUNK, at);
 		if (n == -1 && errno == EINTR)
 			continue;
@@ -271,23 +271,28 @@ copy_file(int to, const struct ol_body *body)
 static int
 make_file(struct ol_folder *folder, const char *name, struct ol_body *body)
 {
+	struct stat st;
 	char path[64];
 	int fd;
 
-	if (body->fd != -1) {
+	/* A nameless file gets a name; any other one may be somebody's. */
+	if (body->fd != -1 && fstat(body->fd, &st) == 0 && st.st_nlink == 0 &&
+	    st.st_size == body->size) {
 		snprintf(path, sizeof(path), "/proc/self/fd/%d", body->fd);
 		if (linkat(AT_FDCWD, path, folder->bodies, name,
-			AT_SYMLINK_FOLLOW) == 0 &&
-		    fchmod(body->fd, 0600) == 0)
+			AT_SYMLINK_FOLLOW) == 0) {
+			if (fchmod(body->fd, 0600) == -1)
+				return -1;
 			return fcntl(body->fd, F_DUPFD_CLOEXEC, 0);
-		/* On another filesystem, or not made by O_TMPFILE. */
+		}
+		/* It is on another filesystem. */
 	}
 	fd = openat(folder->bodies, name,
 	    O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd == -1)
 		return -1;
 	if ((body->fd != -1
-		    ? copy_file(fd, body)
+		    ? copy_file(fd, body->fd, body->size)
 		    : write_all(fd, body->data, (size_t)body->size)) == -1) {
 		close(fd);
 		return -1;
@@ -325,6 +330,44 @@ int
 ol_folder_flush(struct ol_folder *folder)
 {
 	return fsync(folder->bodies);
+}
+
+int
+ol_folder_renew(struct ol_folder *folder, const char *name)
+{
+	char fresh[64];
+	struct stat st;
+	int from, to = -1;
+
+	from = openat(folder->fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	if (from == -1 && errno == ENOENT)
+		return 0;
+	if (from == -1 || fstat(from, &st) == -1)
+		goto err;
+	if (st.st_size == 0) {
+		close(from);
+		return 0;
+	}
+	snprintf(fresh, sizeof(fresh), "%s.new", name);
+	to = openat(folder->fd, fresh,
+	    O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (to == -1 || copy_file(to, from, st.st_size) == -1 ||
+	    fsync(to) == -1 ||
+	    renameat(folder->fd, fresh, folder->fd, name) == -1 ||
+	    fsync(folder->fd) == -1)
+		goto err;
+	close(to);
+	close(from);
+	return 0;
+
+err:
+	ol_log_error(
+	    NULL, "store: %s/%s: %s", folder->path, name, strerror(errno));
+	if (to != -1)
+		close(to);
+	if (from != -1)
+		close(from);
+	return -1;
 }
 
 struct ol_body *

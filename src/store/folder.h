@@ -28,6 +28,14 @@ void ol_folder_close(struct ol_folder *);
 /* Make the file when missing, 0600. -1, logged: it is not a file of ours. */
 int ol_folder_touch(struct ol_folder *, const char *name);
 
+/*
+ * Write the file anew: the same bytes in a new file that is flushed, with its
+ * name, before it takes the old one's place. After a failed flush the kernel
+ * may say of an old file that it is on disk when it is not. Not while anybody
+ * has it open. No file, or an empty one, is left as it is. -1, logged.
+ */
+int ol_folder_renew(struct ol_folder *, const char *name);
+
 /* The name of a network filesystem with that statfs type, or NULL. */
 const char *ol_folder_network(unsigned long type);
 

@@ -1,7 +1,10 @@
-#include <sqlite3.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+#include <sqlite3.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -318,11 +321,7 @@ set_up(struct ol_sqlite_db *db, enum ol_log_level level)
 		return -1;
 	}
 	db->flushes = true;
-	/*
-	 * After a failed flush the log's pages may be in memory only while the
-	 * kernel says they are on disk. Copying them to the database writes
-	 * them anew, so this flush can be believed.
-	 */
+	/* The database's pages are written anew, too. */
 	rc = sqlite3_wal_checkpoint_v2(
 	    db->handle, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
 	if (rc != SQLITE_OK) {
@@ -331,6 +330,40 @@ set_up(struct ol_sqlite_db *db, enum ol_log_level level)
 		return -1;
 	}
 	return 0;
+}
+
+/*
+ * After a failed flush the log's end may be in memory only, while the kernel
+ * says that it is on disk; SQLite would believe that, and move pages to the
+ * database that a power failure takes out of the log: its beginning, replayed,
+ * would then tear the database. So the log is written anew first, under
+ * SQLite's own locks, which keep out whoever has not asked for ours.
+ */
+static int
+renew_log(struct ol_folder *folder, enum ol_log_level level)
+{
+	/* PENDING_BYTE and what follows: see SQLite's os.h. */
+	struct flock lock = { .l_type = F_WRLCK,
+		.l_whence = SEEK_SET,
+		.l_start = 0x40000000,
+		.l_len = 512 };
+	int rc = -1, fd;
+
+	fd =
+	    openat(folder->fd, OL_SQLITE_FILE, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+	if (fd == -1) {
+		ol_log_write(NULL, level, "store: " OL_SQLITE_FILE ": %s",
+		    strerror(errno));
+		return -1;
+	}
+	if (fcntl(fd, F_OFD_SETLK, &lock) == -1)
+		ol_log_write(NULL, level,
+		    "store: another program has %s/" OL_SQLITE_FILE " open",
+		    folder->path);
+	else
+		rc = ol_folder_renew(folder, OL_SQLITE_FILE "-wal");
+	close(fd);
+	return rc;
 }
 
 int
@@ -343,6 +376,8 @@ ol_sqlite_db_open(struct ol_sqlite_db *db, struct ol_folder *folder, bool quiet)
 
 	*db = (struct ol_sqlite_db){ 0 };
 	if (ol_folder_touch(folder, OL_SQLITE_FILE) == -1)
+		return -1;
+	if (renew_log(folder, level) == -1)
 		return -1;
 	if (asprintf(&path, "%s/" OL_SQLITE_FILE, folder->path) == -1)
 		ol_must(path = NULL);

@@ -1,7 +1,7 @@
-#include <sqlite3.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sqlite3.h>
 
 #include "base/log.h"
 #include "base/must.h"

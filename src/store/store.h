@@ -155,7 +155,8 @@ struct ol_store *ol_store_open(
 
 /*
  * Write what was asked for, run the callbacks that are due, free. Blocks as
- * long as the disk does. Not from a callback of the store.
+ * long as the disk does. Not from a callback of the store. What those callbacks
+ * ask for is NOT_DONE at once: they must not ask for ever.
  */
 void ol_store_close(struct ol_store *);
 

@@ -1,10 +1,11 @@
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
-#include <sqlite3.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <sqlite3.h>
+#include <bsd/sys/queue.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -389,7 +390,10 @@ settle(struct backend *b)
 static void
 reopen(struct backend *b)
 {
-	if (ol_sqlite_db_open(&b->db, &b->folder, true) == -1) {
+	/* Say once why not. */
+	bool again = b->reopen_after > REOPEN_FIRST_MS;
+
+	if (ol_sqlite_db_open(&b->db, &b->folder, again) == -1) {
 		b->reopen_after = b->reopen_after * 2 < REOPEN_MOST_MS
 				      ? b->reopen_after * 2
 				      : REOPEN_MOST_MS;
@@ -617,9 +621,11 @@ sqlite_close(void *backend)
 	pthread_join(b->thread, NULL);
 	on_wake(b);
 	/* A callback may have asked for more: it is told that it is late. */
-	fail(&b->asked, OL_STORE_NOT_DONE);
-	STAILQ_CONCAT(&b->done, &b->asked);
-	on_wake(b);
+	while (!STAILQ_EMPTY(&b->asked)) {
+		fail(&b->asked, OL_STORE_NOT_DONE);
+		STAILQ_CONCAT(&b->done, &b->asked);
+		on_wake(b);
+	}
 	ol_wake_free(b->wake);
 	ol_folder_close(&b->folder);
 	free(b->unsettled.tasks);
