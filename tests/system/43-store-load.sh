@@ -6,7 +6,8 @@
 need "$BUILD/bench_store"
 tasks=$((100000 * (TRIALS > 1 ? TRIALS : 1)))
 "$BUILD/bench_store" fill "$T/store" $tasks || fail 'cannot be filled'
-# It leaves a log behind, as a crash does.
+# New ones, after those; it leaves a log behind, as a crash does.
+echo "S $tasks" >"$T/ledger"
 start writer "$BUILD/bench_store" write "$T/store" "$T/ledger" -c 16
 sleep 0.5
 kill -KILL "$pid"
