@@ -31,3 +31,18 @@ for call in pwrite64 fdatasync fsync ftruncate unlink,unlinkat openat; do
 done
 say "$n kills, $acked tasks acknowledged before them, none lost"
 [ $n -gt 10 ] && [ $acked -gt 10 ] || fail 'hardly anything was killed'
+
+# The control: a writer that acknowledges before the commit loses some.
+lost=0
+for ((when = 8; when < 40 && lost == 0; when++)); do
+	rm -rf "$T/store" "$T/ledger"
+	(strace -f -o "$T/trace" -e trace=fdatasync \
+		-e inject=fdatasync:signal=KILL:when=$when \
+		"$STORE" write "$T/store" "$T/ledger" -n 16 -c 4 -e ||
+		true) >"$T/write.out" 2>"$T/write.log"
+	"$STORE" verify "$T/store" "$T/ledger" >"$T/verify.out" 2>>"$T/verify.log"
+	result=$(grep ^RESULT "$T/verify.out")
+	lost=$(field lost)
+done
+say "control, acknowledged before the commit: $lost lost at call $when"
+[ "$lost" -gt 0 ] || fail 'the control lost nothing: this test sees nothing'

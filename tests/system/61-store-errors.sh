@@ -44,3 +44,18 @@ for call in fdatasync pwrite64 fsync; do
 done
 say "$n calls failed, $unknown commits were unknown for a while; nothing lost"
 [ $n -gt 0 ] || fail 'no call failed'
+
+# The control: a writer that takes every answer for a yes loses some.
+lost=0
+for ((i = 0; i < 20 && lost == 0; i++)); do
+	rm -rf "$T/store" "$T/ledger"
+	strace -f -o "$T/trace" -e trace=fdatasync \
+		-e inject=fdatasync:error=EIO:when=$((i + 8)) \
+		"$STORE" write "$T/store" "$T/ledger" -n 40 -c 2 -t \
+		>"$T/write.out" 2>"$T/write.log" || continue
+	"$STORE" verify "$T/store" "$T/ledger" >"$T/verify.out" 2>>"$T/verify.log"
+	result=$(grep ^RESULT "$T/verify.out")
+	lost=$(field lost)
+done
+say "control, every answer taken for a yes: $lost lost after $i trials"
+[ "$lost" -gt 0 ] || fail 'the control lost nothing: this test sees nothing'
