@@ -199,7 +199,7 @@ test_power_fails_at_each_write(void **unused)
 	void *state;
 
 	(void)unused;
-	for (flush = 0; flush < 16; flush += step(6)) {
+	for (flush = 0; flush < 16; flush += 3 * step(2)) {
 		for (writes = 1; writes < 120; writes += step(7)) {
 			assert_int_equal(set_up(&state), 0);
 			p = state;
