@@ -114,6 +114,7 @@ install_packages()
 	need make command -v make
 	need libfcgi-dev test -f /usr/include/fcgiapp.h
 	need libevent-dev test -f /usr/include/event2/event.h
+	need libsqlite3-dev test -f /usr/include/sqlite3.h
 	need libbsd-dev test -f /usr/include/bsd/bsd.h
 	need libcurl4-openssl-dev pkg-config --exists libcurl
 	need nginx-light test -x /usr/sbin/nginx

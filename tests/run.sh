@@ -5,12 +5,13 @@ set -u
 SRC=$(cd "$(dirname "$0")/.." && pwd)
 cd "$SRC" || exit 1
 
-PARTS='unit system fuzz lint'
+PARTS='unit contract system fuzz lint'
 BENCH_PROGRAMS='bench_load bench_plain bench_closing bench_app bench_items
-	bench_server'
+	bench_server bench_store'
 PACKAGES='autoconf automake libtool make pkg-config gcc clang clang-format
 	libfcgi-dev libevent-dev libbsd-dev libcmocka-dev nginx-light spawn-fcgi curl
-	libcurl4-openssl-dev python3 python3-aiosmtpd procps mandoc shellcheck
+	libcurl4-openssl-dev libsqlite3-dev sqlite3 strace e2fsprogs
+	python3 python3-aiosmtpd procps mandoc shellcheck
 	binutils git'
 
 usage() {
@@ -24,7 +25,8 @@ usage() {
 
 	parts:
 	  unit      cmocka programs: plain, with AddressSanitizer and UBSan, and
-	            those of liboutlast with ThreadSanitizer
+	            those with threads with ThreadSanitizer
+	  contract  tests/contract: what every store must do, in the same three
 	  system    tests/system: real processes behind a real nginx
 	  fuzz      tests/fuzz, a short slice for each target
 	  lint      tests/lint: layering, globals, format, manuals, scripts
@@ -256,8 +258,9 @@ build_test() {
 
 # --- the parts -------------------------------------------------------------------
 
-run_unit() {
-	local flavour program all
+# run_cmocka PART: its programs, in three builds.
+run_cmocka() {
+	local part=$1 flavour program all
 	for flavour in test asan tsan; do
 		if [ $build = 1 ]; then
 			case $flavour in
@@ -269,18 +272,23 @@ run_unit() {
 				--enable-sanitizer=thread ;;
 			esac || continue
 		fi
-		all=$(programs $flavour)
+		all=$(programs $flavour | tr ' ' '\n')
+		case $part in
+		contract) all=$(grep '_contract$' <<<"$all" | xargs) ;;
+		*) all=$(grep -v '_contract$' <<<"$all" | xargs) ;;
+		esac
 		if [ $flavour = tsan ]; then
-			all=$(tr ' ' '\n' <<<"$all" | grep '^test_lib' | xargs)
-			if [ -z "$all" ]; then
-				skip unit/tsan 'no unit test of liboutlast yet'
-				continue
-			fi
+			all=$(tr ' ' '\n' <<<"$all" |
+				grep -E '^test_(lib|store)' | xargs)
+		fi
+		if [ -z "$all" ]; then
+			skip "$part/$flavour" 'no test of that kind yet'
+			continue
 		fi
 		# shellcheck disable=SC2086
 		[ $build = 0 ] || made $flavour $all || continue
 		for program in $all; do
-			one "unit/$program-$flavour" env \
+			one "$part/$program-$flavour" env \
 				srcdir="$SRC" \
 				ASAN_OPTIONS=detect_leaks=1 \
 				UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
@@ -290,8 +298,12 @@ run_unit() {
 	done
 }
 
+run_unit() {
+	run_cmocka unit
+}
+
 run_contract() {
-	skip contract 'none yet: there is no store and no executor'
+	run_cmocka contract
 }
 
 run_system() {

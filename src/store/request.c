@@ -1,0 +1,67 @@
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "base/must.h"
+#include "store/request.h"
+
+struct ol_request *
+ol_request_new(enum ol_request_kind kind)
+{
+	struct ol_request *request = ol_must(calloc(1, sizeof(*request)));
+
+	request->kind = kind;
+	return request;
+}
+
+void
+ol_request_free(struct ol_request *request)
+{
+	size_t i;
+
+	for (i = 0; request->answer.rows != NULL && i < request->answer.n; i++)
+		free(request->answer.rows[i]);
+	free((void *)(uintptr_t)request->answer.rows);
+	ol_body_free(request->answer.body);
+	ol_body_free(request->body);
+	free(request->row);
+	free((void *)(uintptr_t)request->move.error.data);
+	free((void *)(uintptr_t)request->move.result_type);
+	free((void *)(uintptr_t)request->list.type);
+	free((void *)(uintptr_t)request->list.owner);
+	free(request);
+}
+
+void
+ol_request_add_row(struct ol_request *request, struct ol_row *row)
+{
+	struct ol_row **rows = (void *)(uintptr_t)request->answer.rows;
+	size_t n = request->answer.n;
+
+	/* Room for 1, 2, 4, 8 … rows. */
+	if ((n & (n - 1)) == 0)
+		rows = ol_must(
+		    realloc(rows, (n == 0 ? 1 : n * 2) * sizeof(rows[0])));
+	rows[request->answer.n++] = row;
+	request->answer.rows = rows;
+}
+
+void
+ol_request_deliver(
+    struct ol_request *request, const struct ol_store_options *options)
+{
+	if (request->kind == OL_REQUEST_SETTLED) {
+		if (options->on_settled != NULL)
+			options->on_settled(
+			    options->arg, request->id, request->row);
+	} else if (request->kind == OL_REQUEST_HEALTH) {
+		if (request->working)
+			ol_log_notice(NULL, "store: works again");
+		else
+			ol_log_error(NULL, "store: failing: %s", request->why);
+		if (options->on_health != NULL)
+			options->on_health(
+			    options->arg, request->working, request->why);
+	} else if (request->fn != NULL)
+		request->fn(request->arg, &request->answer);
+	ol_request_free(request);
+}

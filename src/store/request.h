@@ -1,0 +1,63 @@
+/* What the store's façade and a backend hand to each other. */
+#ifndef OL_STORE_REQUEST_H
+#define OL_STORE_REQUEST_H
+
+#include <bsd/sys/queue.h>
+
+#include "store/store.h"
+
+enum ol_request_kind {
+	OL_REQUEST_SUBMIT,
+	OL_REQUEST_MOVE,
+	OL_REQUEST_ERASE,
+	OL_REQUEST_EXPIRE,
+	/* from here on: readings */
+	OL_REQUEST_GET,
+	OL_REQUEST_PAYLOAD,
+	OL_REQUEST_RESULT,
+	OL_REQUEST_LIST,
+	/* from here on: news of the backend, which nobody asked for */
+	OL_REQUEST_SETTLED, /* id, and the row when it is there */
+	OL_REQUEST_HEALTH,  /* working, why */
+};
+
+struct ol_request {
+	STAILQ_ENTRY(ol_request) link;
+	enum ol_request_kind kind;
+	bool lazy;
+	uint8_t id[OL_ROW_ID]; /* of all kinds with one task */
+	struct ol_row *row;    /* submit, settled: owned */
+	struct ol_move move;   /* its error and type are owned */
+	struct ol_list list;   /* its texts are owned */
+	struct ol_expire expire;
+	struct ol_body *body; /* payload or result to write: a reference */
+	int64_t file; /* the backend's: the file that holds body; 0: none */
+	bool working;
+	const char *why; /* static */
+	ol_store_fn *fn; /* NULL: cancelled, or news */
+	void *arg;
+	struct ol_answer answer; /* rows and body are owned */
+};
+
+STAILQ_HEAD(ol_requests, ol_request);
+
+/* Zeroed; aborts when out of memory. */
+struct ol_request *ol_request_new(enum ol_request_kind);
+void ol_request_free(struct ol_request *);
+
+/*
+ * On the loop: run the callback, or the one of options for news, and free the
+ * request.
+ */
+void ol_request_deliver(struct ol_request *, const struct ol_store_options *);
+
+/* Add a row to the answer; takes it (from ol_row_copy()). */
+void ol_request_add_row(struct ol_request *, struct ol_row *);
+
+static inline bool
+ol_request_writes(const struct ol_request *request)
+{
+	return request->kind < OL_REQUEST_GET;
+}
+
+#endif

@@ -1,0 +1,440 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <sqlite3.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/must.h"
+#include "store/folder.h"
+#include "store/sqlite_db.h"
+
+/* "outl": file(1) and a curious operator see whose it is. */
+#define APPLICATION_ID 0x6f75746c
+
+/*
+ * Each entry brings the schema one version further (PRAGMA user_version), and
+ * never changes once it has been released. Payloads and results have tables
+ * of their own: a row that moves is written again as a whole.
+ */
+static const char *const migrations[] = {
+	"CREATE TABLE task ("
+	" seq INTEGER PRIMARY KEY,"
+	" id BLOB NOT NULL UNIQUE,"
+	" state INTEGER NOT NULL,"
+	" priority INTEGER NOT NULL,"
+	" attempt INTEGER NOT NULL,"
+	" runs INTEGER NOT NULL,"
+	" crashes INTEGER NOT NULL,"
+	" created INTEGER NOT NULL,"
+	" due INTEGER NOT NULL,"
+	" started INTEGER NOT NULL,"
+	" ended INTEGER NOT NULL,"
+	" payload_size INTEGER NOT NULL," /* -1: erased */
+	" payload_file INTEGER NOT NULL," /* 0: in table payload */
+	" result_size INTEGER NOT NULL,"  /* -1: none */
+	" result_file INTEGER NOT NULL,"
+	" type TEXT NOT NULL,"
+	" owner TEXT NOT NULL,"
+	" content_type TEXT NOT NULL,"
+	" result_type TEXT NOT NULL,"
+	" key_scope TEXT,"
+	" key TEXT," /* NULL: none */
+	" key_hash BLOB,"
+	" error BLOB NOT NULL,"
+	" options BLOB NOT NULL);"
+	"CREATE TABLE payload (seq INTEGER PRIMARY KEY, bytes BLOB NOT NULL);"
+	"CREATE TABLE result (seq INTEGER PRIMARY KEY, bytes BLOB NOT NULL);"
+	"CREATE UNIQUE INDEX task_key ON task (key_scope, key)"
+	" WHERE key IS NOT NULL;"
+	"CREATE INDEX task_open ON task (seq) WHERE state < 10;"
+	"CREATE INDEX task_dead ON task (seq) WHERE state >= 12;"
+	"CREATE INDEX task_ended ON task (state, ended) WHERE state >= 10;",
+};
+
+enum { SCHEMA = sizeof(migrations) / sizeof(migrations[0]) };
+
+#define COLUMNS \
+	"seq, id, state, priority, attempt, runs, crashes, created, due, " \
+	"started, ended, payload_size, payload_file, result_size, " \
+	"result_file, type, owner, content_type, result_type, key_scope, " \
+	"key, key_hash, error, options"
+
+static const char *const sql[OL_SQL_COUNT] = {
+	[OL_SQL_BEGIN] = "BEGIN IMMEDIATE",
+	[OL_SQL_COMMIT] = "COMMIT",
+	[OL_SQL_ROLLBACK] = "ROLLBACK",
+	[OL_SQL_FIND] =
+	    "SELECT seq, state, attempt, payload_file, result_size, "
+	    "result_file FROM task WHERE id = ?1",
+	[OL_SQL_FIND_KEY] = "SELECT id, key_hash FROM task "
+			    "WHERE key_scope = ?1 AND key = ?2 "
+			    "AND key IS NOT NULL",
+	[OL_SQL_INSERT] =
+	    "INSERT INTO task (" COLUMNS ") VALUES (NULL, ?2, ?3, ?4, ?5, ?6, "
+	    "?7, ?8, ?9, ?10, ?11, ?12, ?13, -1, 0, ?16, ?17, ?18, ?19, ?20, "
+	    "?21, ?22, ?23, ?24)",
+	[OL_SQL_INSERT_PAYLOAD] = "INSERT INTO payload VALUES (?1, ?2)",
+	/* The fence: compared here, in the writing itself. */
+	[OL_SQL_MOVE] =
+	    "UPDATE task SET state = ?4, attempt = ?5, runs = ?6, "
+	    "crashes = ?7, due = ?8, started = ?9, ended = ?10, error = ?11, "
+	    "result_size = ?12, result_file = ?13, result_type = ?14 "
+	    "WHERE seq = ?1 AND attempt = ?2 AND (state >= 10) = ?3",
+	[OL_SQL_INSERT_RESULT] = "INSERT INTO result VALUES (?1, ?2)",
+	[OL_SQL_ERASE_SECRETS] =
+	    "UPDATE task SET payload_size = -1, payload_file = 0, "
+	    "options = x'' WHERE seq = ?1",
+	[OL_SQL_DELETE] = "DELETE FROM task WHERE seq = ?1",
+	[OL_SQL_DELETE_PAYLOAD] = "DELETE FROM payload WHERE seq = ?1",
+	[OL_SQL_DELETE_RESULT] = "DELETE FROM result WHERE seq = ?1",
+	[OL_SQL_EXPIRED] = "SELECT id FROM task INDEXED BY task_ended WHERE "
+			   "state = ?1 AND state >= 10 AND ended < ?2 LIMIT ?3",
+	[OL_SQL_GET] = "SELECT " COLUMNS " FROM task WHERE id = ?1",
+	[OL_SQL_PAYLOAD] = "SELECT payload_size, payload_file, bytes FROM task "
+			   "LEFT JOIN payload USING (seq) WHERE id = ?1",
+	[OL_SQL_RESULT] = "SELECT result_size, result_file, bytes FROM task "
+			  "LEFT JOIN result USING (seq) WHERE id = ?1",
+	[OL_SQL_LIST] =
+	    "SELECT " COLUMNS " FROM task WHERE seq > ?1 ORDER BY seq LIMIT ?2",
+	[OL_SQL_LIST + 1] =
+	    "SELECT " COLUMNS " FROM task INDEXED BY task_open WHERE state < "
+	    "10 AND seq > ?1 ORDER BY seq LIMIT ?2",
+	[OL_SQL_LIST + 2] =
+	    "SELECT " COLUMNS " FROM task INDEXED BY task_dead WHERE state >= "
+	    "12 AND seq > ?1 ORDER BY seq LIMIT ?2",
+	[OL_SQL_LIST + 3] = "SELECT " COLUMNS " FROM task WHERE seq < ?1 "
+			    "ORDER BY seq DESC LIMIT ?2",
+	[OL_SQL_LIST + 4] =
+	    "SELECT " COLUMNS " FROM task INDEXED BY task_open WHERE state < "
+	    "10 AND seq < ?1 ORDER BY seq DESC LIMIT ?2",
+	[OL_SQL_LIST + 5] =
+	    "SELECT " COLUMNS " FROM task INDEXED BY task_dead WHERE state >= "
+	    "12 AND seq < ?1 ORDER BY seq DESC LIMIT ?2",
+};
+
+bool
+ol_sqlite_db_harmless(int rc)
+{
+	switch (rc & 0xff) {
+	case SQLITE_OK:
+	case SQLITE_FULL:
+	case SQLITE_BUSY:
+	case SQLITE_CONSTRAINT:
+	case SQLITE_TOOBIG:
+		return true;
+	default:
+		return false;
+	}
+}
+
+const char *
+ol_sqlite_db_why(int rc)
+{
+	return (rc & 0xff) == SQLITE_FULL ? "no space left for the database"
+					  : sqlite3_errstr(rc);
+}
+
+int
+ol_sqlite_db_run(struct ol_sqlite_db *db, enum ol_sqlite_sql which)
+{
+	sqlite3_stmt *statement = db->statements[which];
+	int rc = sqlite3_step(statement);
+
+	sqlite3_reset(statement);
+	sqlite3_clear_bindings(statement);
+	return rc == SQLITE_DONE || rc == SQLITE_ROW ? SQLITE_OK : rc;
+}
+
+static int
+on_wal(void *arg, sqlite3 *handle, const char *name, int pages)
+{
+	struct ol_sqlite_db *db = arg;
+
+	(void)handle;
+	(void)name;
+	db->wal_pages = pages;
+	return SQLITE_OK;
+}
+
+static int
+exec(struct ol_sqlite_db *db, const char *text)
+{
+	return sqlite3_exec(db->handle, text, NULL, NULL, NULL);
+}
+
+/* A PRAGMA's one number; -1 when there is none. */
+static int64_t
+number(struct ol_sqlite_db *db, const char *text)
+{
+	sqlite3_stmt *statement;
+	int64_t n = -1;
+
+	if (sqlite3_prepare_v2(db->handle, text, -1, &statement, NULL) !=
+	    SQLITE_OK)
+		return -1;
+	if (sqlite3_step(statement) == SQLITE_ROW)
+		n = sqlite3_column_int64(statement, 0);
+	sqlite3_finalize(statement);
+	return n;
+}
+
+int
+ol_sqlite_db_begin(struct ol_sqlite_db *db, bool flushes)
+{
+	int rc;
+
+	if (db->flushes != flushes) {
+		/* In WAL, NORMAL commits without a flush; the next FULL
+		 * commit, or checkpoint, flushes the log as a whole. */
+		rc = exec(db, flushes ? "PRAGMA synchronous = FULL"
+				      : "PRAGMA synchronous = NORMAL");
+		if (rc != SQLITE_OK)
+			return rc;
+		db->flushes = flushes;
+	}
+	return ol_sqlite_db_run(db, OL_SQL_BEGIN);
+}
+
+int
+ol_sqlite_db_commit(struct ol_sqlite_db *db)
+{
+	return ol_sqlite_db_run(db, OL_SQL_COMMIT);
+}
+
+int
+ol_sqlite_db_rollback(struct ol_sqlite_db *db)
+{
+	/* Some errors have rolled back already. */
+	if (sqlite3_get_autocommit(db->handle))
+		return SQLITE_OK;
+	return ol_sqlite_db_run(db, OL_SQL_ROLLBACK);
+}
+
+int
+ol_sqlite_db_touch(struct ol_sqlite_db *db)
+{
+	char set[48];
+
+	snprintf(
+	    set, sizeof(set), "PRAGMA application_id = %d", APPLICATION_ID);
+	return exec(db, set);
+}
+
+int
+ol_sqlite_db_checkpoint(struct ol_sqlite_db *db)
+{
+	int rc, pages, moved;
+
+	rc = sqlite3_wal_checkpoint_v2(
+	    db->handle, NULL, SQLITE_CHECKPOINT_PASSIVE, &pages, &moved);
+	/* Nobody else reads: the next commit begins the log anew. */
+	if (rc == SQLITE_OK && pages == moved)
+		db->wal_pages = 0;
+	return rc;
+}
+
+/* "ok", or the first complaint of the check; to be freed. */
+static char *
+check(struct ol_sqlite_db *db)
+{
+	sqlite3_stmt *statement;
+	char *verdict = NULL;
+
+	if (sqlite3_prepare_v2(db->handle, "PRAGMA quick_check(1)", -1,
+		&statement, NULL) == SQLITE_OK) {
+		if (sqlite3_step(statement) == SQLITE_ROW)
+			verdict = ol_must(strdup(
+			    (const char *)sqlite3_column_text(statement, 0)));
+		sqlite3_finalize(statement);
+	}
+	return verdict != NULL ? verdict
+			       : ol_must(strdup(sqlite3_errmsg(db->handle)));
+}
+
+static int
+migrate(struct ol_sqlite_db *db, enum ol_log_level level)
+{
+	int64_t version = number(db, "PRAGMA user_version");
+	char set[80];
+
+	if (version > SCHEMA) {
+		ol_log_write(NULL, level,
+		    "store: the database has schema %d, made by a newer "
+		    "outlast; this one knows %d",
+		    (int)version, (int)SCHEMA);
+		return -1;
+	}
+	for (; version >= 0 && version < SCHEMA; version++) {
+		snprintf(set, sizeof(set),
+		    "PRAGMA user_version = %d; PRAGMA application_id = %d",
+		    (int)version + 1, APPLICATION_ID);
+		if (exec(db, "BEGIN IMMEDIATE") != SQLITE_OK ||
+		    exec(db, migrations[version]) != SQLITE_OK ||
+		    exec(db, set) != SQLITE_OK ||
+		    exec(db, "COMMIT") != SQLITE_OK)
+			goto err;
+		if (version > 0)
+			ol_log_notice(NULL, "store: schema %d is now %d",
+			    (int)version, (int)version + 1);
+	}
+	if (version == SCHEMA)
+		return 0;
+err:
+	ol_log_write(NULL, level, "store: cannot make the schema: %s",
+	    sqlite3_errmsg(db->handle));
+	return -1;
+}
+
+static int
+set_up(struct ol_sqlite_db *db, enum ol_log_level level)
+{
+	static const char *const pragmas[] = {
+		/* First: with it, the log's index is in our memory, and
+		 * nobody else can open the database. */
+		"PRAGMA locking_mode = EXCLUSIVE",
+		"PRAGMA journal_mode = WAL",
+		"PRAGMA synchronous = FULL",
+		"PRAGMA journal_size_limit = 16777216",
+		"PRAGMA cache_size = -4096",
+		"PRAGMA temp_store = MEMORY",
+		"PRAGMA trusted_schema = OFF",
+		"PRAGMA cell_size_check = ON",
+		/* What was erased is overwritten where that costs nothing. */
+		"PRAGMA secure_delete = FAST",
+		/* Takes the lock. */
+		"BEGIN IMMEDIATE; COMMIT",
+	};
+	size_t i;
+	int rc;
+
+	/* Checkpoints are made by us, after the answers, with their errors. */
+	sqlite3_wal_hook(db->handle, on_wal, db);
+	for (i = 0; i < sizeof(pragmas) / sizeof(pragmas[0]); i++) {
+		if (exec(db, pragmas[i]) == SQLITE_OK)
+			continue;
+		ol_log_write(NULL, level, "store: %s: %s", pragmas[i],
+		    sqlite3_errmsg(db->handle));
+		return -1;
+	}
+	db->flushes = true;
+	/* The database's pages are written anew, too. */
+	rc = sqlite3_wal_checkpoint_v2(
+	    db->handle, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+	if (rc != SQLITE_OK) {
+		ol_log_write(NULL, level, "store: checkpoint: %s",
+		    sqlite3_errmsg(db->handle));
+		return -1;
+	}
+	return 0;
+}
+
+/*
+ * After a failed flush the log's end may be in memory only, while the kernel
+ * says that it is on disk; SQLite would believe that, and move pages to the
+ * database that a power failure takes out of the log: its beginning, replayed,
+ * would then tear the database. So the log is written anew first, under
+ * SQLite's own locks, which keep out whoever has not asked for ours.
+ */
+static int
+renew_log(struct ol_folder *folder, enum ol_log_level level)
+{
+	/* PENDING_BYTE and what follows: see SQLite's os.h. */
+	struct flock lock = { .l_type = F_WRLCK,
+		.l_whence = SEEK_SET,
+		.l_start = 0x40000000,
+		.l_len = 512 };
+	int rc = -1, fd;
+
+	fd =
+	    openat(folder->fd, OL_SQLITE_FILE, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+	if (fd == -1) {
+		ol_log_write(NULL, level, "store: " OL_SQLITE_FILE ": %s",
+		    strerror(errno));
+		return -1;
+	}
+	if (fcntl(fd, F_OFD_SETLK, &lock) == -1)
+		ol_log_write(NULL, level,
+		    "store: another program has %s/" OL_SQLITE_FILE " open",
+		    folder->path);
+	else
+		rc = ol_folder_renew(folder, OL_SQLITE_FILE "-wal");
+	close(fd);
+	return rc;
+}
+
+int
+ol_sqlite_db_open(struct ol_sqlite_db *db, struct ol_folder *folder, bool quiet)
+{
+	enum ol_log_level level = quiet ? OL_LOG_DEBUG : OL_LOG_ERROR;
+	int64_t began = ol_clock_now();
+	char *path = NULL, *verdict = NULL;
+	size_t i;
+
+	*db = (struct ol_sqlite_db){ 0 };
+	if (ol_folder_touch(folder, OL_SQLITE_FILE) == -1)
+		return -1;
+	if (renew_log(folder, level) == -1)
+		return -1;
+	if (asprintf(&path, "%s/" OL_SQLITE_FILE, folder->path) == -1)
+		ol_must(path = NULL);
+	if (sqlite3_open_v2(path, &db->handle,
+		SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX |
+		    SQLITE_OPEN_NOFOLLOW | SQLITE_OPEN_EXRESCODE,
+		NULL) != SQLITE_OK) {
+		ol_log_write(NULL, level, "store: %s: %s", path,
+		    sqlite3_errmsg(db->handle));
+		goto err;
+	}
+	if (set_up(db, level) == -1)
+		goto err;
+	verdict = check(db);
+	if (strcmp(verdict, "ok") != 0) {
+		ol_log_write(NULL, level,
+		    "store: %s is damaged: %s; restore a backup, or see "
+		    "sqlite3's .recover",
+		    path, verdict);
+		goto err;
+	}
+	if (migrate(db, level) == -1)
+		goto err;
+	for (i = 0; i < OL_SQL_COUNT; i++) {
+		if (sqlite3_prepare_v3(db->handle, sql[i], -1,
+			SQLITE_PREPARE_PERSISTENT, &db->statements[i],
+			NULL) == SQLITE_OK)
+			continue;
+		ol_log_write(NULL, level, "store: %s: %s", sql[i],
+		    sqlite3_errmsg(db->handle));
+		goto err;
+	}
+	ol_log_info(NULL, "store: opened and checked %s in %d ms", path,
+	    (int)((ol_clock_now() - began) / OL_MSEC(1)));
+	free(verdict);
+	free(path);
+	return 0;
+
+err:
+	free(verdict);
+	free(path);
+	ol_sqlite_db_close(db, true);
+	return -1;
+}
+
+void
+ol_sqlite_db_close(struct ol_sqlite_db *db, bool drop)
+{
+	size_t i;
+
+	if (db->handle == NULL)
+		return;
+	for (i = 0; i < OL_SQL_COUNT; i++)
+		sqlite3_finalize(db->statements[i]);
+	if (drop)
+		sqlite3_db_config(
+		    db->handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+	sqlite3_close(db->handle);
+	*db = (struct ol_sqlite_db){ 0 };
+}

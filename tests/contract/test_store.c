@@ -1,0 +1,636 @@
+/*
+ * What every store must do, whatever it is made of. A new backend adds itself
+ * to backends[].
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "loop/loop.h"
+#include "stored.h"
+
+static const struct ol_store_ops *const backends[] = { &ol_store_sqlite };
+
+struct place {
+	const struct ol_store_ops *ops;
+	struct stored s;
+	char folder[64];
+};
+
+static int
+set_up(void **state)
+{
+	const struct ol_store_ops *const *ops = *state;
+	struct place *p = calloc(1, sizeof(*p));
+
+	p->ops = *ops;
+	strcpy(p->folder, "/tmp/outlast-store.XXXXXX");
+	if (mkdtemp(p->folder) == NULL ||
+	    stored_open(&p->s, p->ops, p->folder) == -1)
+		return -1;
+	*state = p;
+	return 0;
+}
+
+static int
+tear_down(void **state)
+{
+	struct place *p = *state;
+	char command[128];
+
+	stored_close(&p->s);
+	snprintf(command, sizeof(command), "rm -rf %s", p->folder);
+	free(p);
+	return system(command);
+}
+
+/* Close and open again: what was acknowledged is there. */
+static struct stored *
+again(struct place *p)
+{
+	stored_close(&p->s);
+	assert_int_equal(stored_open(&p->s, p->ops, p->folder), 0);
+	return &p->s;
+}
+
+static void
+test_row_comes_back_as_given(void **state)
+{
+	struct place *p = *state;
+	struct stored *s = &p->s;
+	struct ol_row row = stored_row(7);
+	struct ol_row *got;
+
+	row.state = OL_ROW_SCHEDULED;
+	row.priority = -100;
+	row.attempt = 3;
+	row.runs = 4000000000u;
+	row.crashes = 2;
+	row.due = INT64_MAX;
+	row.started = 5;
+	row.owner = "ann \xc3\xa9";
+	row.key_scope = "ann/work";
+	row.key = "k-1";
+	memset(row.key_hash, 0xab, sizeof(row.key_hash));
+	row.options = (struct ol_bytes){ "a\0b", 3 };
+	row.error = (struct ol_bytes){ "\0\xff", 2 };
+	assert_int_equal(stored_submit(s, &row, NULL), OL_STORE_OK);
+	assert_memory_equal(s->answer.id, row.id, OL_ROW_ID);
+	s = again(p);
+	assert_int_equal(stored_get(s, 7), OL_STORE_OK);
+	assert_int_equal(s->answer.n, 1);
+	got = s->rows[0];
+	assert_memory_equal(got->id, row.id, OL_ROW_ID);
+	assert_int_equal(got->state, OL_ROW_SCHEDULED);
+	assert_int_equal(got->priority, -100);
+	assert_int_equal(got->attempt, 3);
+	assert_int_equal(got->runs, 4000000000u);
+	assert_int_equal(got->crashes, 2);
+	assert_int_equal(got->created, 1007);
+	assert_true(got->due == INT64_MAX);
+	assert_int_equal(got->started, 5);
+	assert_string_equal(got->type, "work");
+	assert_string_equal(got->owner, row.owner);
+	assert_string_equal(got->content_type, "text/plain");
+	assert_string_equal(got->key_scope, "ann/work");
+	assert_string_equal(got->key, "k-1");
+	assert_memory_equal(got->key_hash, row.key_hash, OL_ROW_HASH);
+	assert_int_equal(got->options.size, 3);
+	assert_memory_equal(got->options.data, "a\0b", 3);
+	assert_int_equal(got->error.size, 2);
+	assert_memory_equal(got->error.data, "\0\xff", 2);
+	assert_int_equal(got->payload_size, 0);
+	assert_int_equal(got->result_size, -1);
+}
+
+static void
+test_out_of_bounds_is_not_asked(void **state)
+{
+	struct stored *s = &((struct place *)*state)->s;
+	struct ol_row row = stored_row(1);
+	struct ol_move move = stored_start(1, 0);
+	char *big = calloc(1, OL_ROW_OPTIONS_MAX + 1);
+
+	row.options = (struct ol_bytes){ big, OL_ROW_OPTIONS_MAX + 1 };
+	assert_null(
+	    ol_store_submit(s->store, &row, NULL, false, stored_take, s));
+	row.options.size = OL_ROW_OPTIONS_MAX;
+	assert_int_equal(stored_submit(s, &row, NULL), OL_STORE_OK);
+	row = stored_row(2);
+	memset(big, 'x', OL_ROW_TEXT_MAX + 1);
+	row.owner = big;
+	assert_int_equal(stored_submit(s, &row, NULL), -100);
+	row.owner = NULL;
+	row.type = "";
+	assert_int_equal(stored_submit(s, &row, NULL), -100);
+	row.type = "work";
+	row.state = 6;
+	assert_int_equal(stored_submit(s, &row, NULL), -100);
+	move.error = (struct ol_bytes){ big, OL_ROW_ERROR_MAX + 1 };
+	assert_int_equal(stored_move(s, &move), -100);
+	assert_int_equal(stored_get(s, 2), OL_STORE_ABSENT);
+	free(big);
+}
+
+static void
+test_payloads_of_each_size(void **state)
+{
+	static const size_t sizes[] = { 0, 1, 4095, 32767, 32768, 32769, 65535,
+		65536, 1000000, 10000000 };
+	struct place *p = *state;
+	struct stored *s = &p->s;
+	unsigned i, n = sizeof(sizes) / sizeof(sizes[0]);
+
+	for (i = 0; i < n; i++)
+		assert_int_equal(stored_add(s, i, sizes[i]), OL_STORE_OK);
+	s = again(p);
+	for (i = 0; i < n; i++) {
+		assert_int_equal(stored_payload(s, i), OL_STORE_OK);
+		assert_true(stored_body_is(s, (int64_t)sizes[i], (int)i));
+		assert_int_equal(stored_get(s, i), OL_STORE_OK);
+		assert_int_equal(s->rows[0]->payload_size, sizes[i]);
+	}
+	assert_int_equal(stored_payload(s, n), OL_STORE_ABSENT);
+}
+
+/* A spooled body: a nameless file in the store's folder, or one from
+ * elsewhere. */
+static void
+test_payload_that_comes_as_a_file(void **state)
+{
+	struct place *p = *state;
+	const char *const folders[] = { p->folder, "/dev/shm" };
+	struct stored *s = &p->s;
+	struct ol_body *body;
+	struct ol_row row;
+	char data[5000];
+	unsigned i;
+	int fd;
+
+	memset(data, 0, sizeof(data));
+	for (i = 0; i < 2; i++) {
+		fd = open(folders[i], O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+		assert_true(fd != -1);
+		assert_int_equal(write(fd, data, sizeof(data)), sizeof(data));
+		body = ol_body_file(fd, sizeof(data));
+		row = stored_row(i);
+		assert_int_equal(stored_submit(s, &row, body), OL_STORE_OK);
+		ol_body_free(body);
+	}
+	s = again(p);
+	for (i = 0; i < 2; i++) {
+		assert_int_equal(stored_payload(s, i), OL_STORE_OK);
+		assert_true(stored_body_is(s, sizeof(data), 0));
+	}
+}
+
+static void
+test_same_id_exists(void **state)
+{
+	struct stored *s = &((struct place *)*state)->s;
+
+	assert_int_equal(stored_add(s, 1, 100), OL_STORE_OK);
+	assert_int_equal(stored_add(s, 1, 40000), OL_STORE_EXISTS);
+	assert_int_equal(stored_payload(s, 1), OL_STORE_OK);
+	assert_true(stored_body_is(s, 100, 1));
+}
+
+static void
+test_idempotency_key(void **state)
+{
+	struct place *p = *state;
+	struct stored *s = &p->s;
+	struct ol_row row = stored_row(1);
+	uint8_t first[OL_ROW_ID];
+
+	memcpy(first, row.id, sizeof(first));
+	row.key_scope = "ann/work";
+	row.key = "k";
+	memset(row.key_hash, 1, sizeof(row.key_hash));
+	assert_int_equal(stored_submit(s, &row, NULL), OL_STORE_OK);
+	s = again(p);
+	stored_id(row.id, 2);
+	assert_int_equal(stored_submit(s, &row, NULL), OL_STORE_DUPLICATE);
+	assert_memory_equal(s->answer.id, first, OL_ROW_ID);
+	row.key_hash[31] = 2;
+	assert_int_equal(stored_submit(s, &row, NULL), OL_STORE_CONFLICT);
+	assert_memory_equal(s->answer.id, first, OL_ROW_ID);
+	assert_int_equal(stored_get(s, 2), OL_STORE_ABSENT);
+	/* Another scope, another key. */
+	row.key_scope = "bob/work";
+	assert_int_equal(stored_submit(s, &row, NULL), OL_STORE_OK);
+	/* It lives as long as its task. */
+	assert_int_equal(stored_erase(s, 1), OL_STORE_OK);
+	stored_id(row.id, 3);
+	row.key_scope = "ann/work";
+	assert_int_equal(stored_submit(s, &row, NULL), OL_STORE_OK);
+	/* No key: any number of times. */
+	row.key = "";
+	stored_id(row.id, 4);
+	assert_int_equal(stored_submit(s, &row, NULL), OL_STORE_OK);
+	stored_id(row.id, 5);
+	assert_int_equal(stored_submit(s, &row, NULL), OL_STORE_OK);
+}
+
+struct pair {
+	struct stored *s;
+	enum ol_store_status status[2];
+	uint8_t id[2][OL_ROW_ID];
+	int n;
+};
+
+static void
+on_pair(void *arg, const struct ol_answer *answer)
+{
+	struct pair *pair = arg;
+
+	assert_int_equal(answer->failed, OL_STORE_DONE);
+	pair->status[pair->n] = answer->status;
+	memcpy(pair->id[pair->n++], answer->id, OL_ROW_ID);
+	pair->s->waiting--;
+	ol_loop_stop(pair->s->loop);
+}
+
+static void
+test_same_key_at_the_same_time(void **state)
+{
+	struct stored *s = &((struct place *)*state)->s;
+	struct pair pair = { .s = s, .n = 0 };
+	struct ol_row row = stored_row(1);
+
+	row.key = row.key_scope = "k";
+	ol_store_submit(s->store, &row, NULL, false, on_pair, &pair);
+	stored_id(row.id, 2);
+	ol_store_submit(s->store, &row, NULL, false, on_pair, &pair);
+	s->waiting = 2;
+	stored_wait(s);
+	assert_int_equal(pair.status[0], OL_STORE_OK);
+	assert_int_equal(pair.status[1], OL_STORE_DUPLICATE);
+	assert_memory_equal(pair.id[0], pair.id[1], OL_ROW_ID);
+}
+
+static void
+test_the_fence(void **state)
+{
+	struct stored *s = &((struct place *)*state)->s;
+	struct ol_move move;
+
+	assert_int_equal(stored_add(s, 1, 10), OL_STORE_OK);
+	move = stored_start(1, 1);
+	assert_int_equal(stored_move(s, &move), OL_STORE_STALE);
+	move = stored_start(1, 0);
+	assert_int_equal(stored_move(s, &move), OL_STORE_OK);
+	/* The same again, as after UNKNOWN. */
+	assert_int_equal(stored_move(s, &move), OL_STORE_OK);
+	/* Lost; the second attempt runs; now the first one comes back. */
+	move = stored_start(1, 1);
+	assert_int_equal(stored_move(s, &move), OL_STORE_OK);
+	move = stored_end(1, 1, OL_ROW_SUCCEEDED);
+	assert_int_equal(stored_move(s, &move), OL_STORE_STALE);
+	assert_int_equal(stored_get(s, 1), OL_STORE_OK);
+	assert_int_equal(s->rows[0]->state, OL_ROW_RUNNING);
+	assert_int_equal(s->rows[0]->attempt, 2);
+	move = stored_end(1, 2, OL_ROW_SUCCEEDED);
+	assert_int_equal(stored_move(s, &move), OL_STORE_OK);
+	/* What has ended stays so, but for whoever knows that it has. */
+	move = stored_end(1, 2, OL_ROW_CANCELLED);
+	assert_int_equal(stored_move(s, &move), OL_STORE_STALE);
+	move = stored_start(1, 2);
+	assert_int_equal(stored_move(s, &move), OL_STORE_STALE);
+	move.was_ended = true;
+	assert_int_equal(stored_move(s, &move), OL_STORE_OK);
+	move = stored_start(9, 0);
+	assert_int_equal(stored_move(s, &move), OL_STORE_ABSENT);
+}
+
+static void
+test_move_writes_what_it_says(void **state)
+{
+	struct place *p = *state;
+	struct stored *s = &p->s;
+	struct ol_move move;
+
+	assert_int_equal(stored_add(s, 1, 10), OL_STORE_OK);
+	move = stored_start(1, 0);
+	assert_int_equal(stored_move(s, &move), OL_STORE_OK);
+	move = stored_end(1, 1, OL_ROW_RETRYING);
+	move.runs = 9;
+	move.crashes = 3;
+	move.due = 77;
+	move.ended = 0;
+	move.error = (struct ol_bytes){ "exit 75", 7 };
+	assert_int_equal(stored_move(s, &move), OL_STORE_OK);
+	s = again(p);
+	assert_int_equal(stored_get(s, 1), OL_STORE_OK);
+	assert_int_equal(s->rows[0]->state, OL_ROW_RETRYING);
+	assert_int_equal(s->rows[0]->attempt, 1);
+	assert_int_equal(s->rows[0]->runs, 9);
+	assert_int_equal(s->rows[0]->crashes, 3);
+	assert_int_equal(s->rows[0]->due, 77);
+	assert_int_equal(s->rows[0]->started, 2000);
+	assert_int_equal(s->rows[0]->ended, 0);
+	assert_int_equal(s->rows[0]->error.size, 7);
+	assert_int_equal(s->rows[0]->created, 1001);
+}
+
+static void
+test_results(void **state)
+{
+	static const size_t sizes[] = { 0, 1, 32768, 32769, 3000000 };
+	struct place *p = *state;
+	struct stored *s = &p->s;
+	struct ol_move move;
+	char *data = calloc(1, 3000000);
+	unsigned i;
+
+	for (i = 0; i < 5; i++) {
+		assert_int_equal(stored_add(s, i, 10), OL_STORE_OK);
+		assert_int_equal(stored_result(s, i), OL_STORE_ABSENT);
+		move = stored_start(i, 0);
+		assert_int_equal(stored_move(s, &move), OL_STORE_OK);
+		move = stored_end(i, 1, OL_ROW_FAILED);
+		move.result = ol_body_new(data, sizes[i]);
+		move.result_type = "image/jpeg";
+		assert_int_equal(stored_move(s, &move), OL_STORE_OK);
+		assert_int_equal(stored_move(s, &move), OL_STORE_OK);
+		/* Another end of the same attempt changes nothing. */
+		move.state = OL_ROW_SUCCEEDED;
+		assert_int_equal(stored_move(s, &move), OL_STORE_STALE);
+		ol_body_free(move.result);
+	}
+	s = again(p);
+	for (i = 0; i < 5; i++) {
+		assert_int_equal(stored_result(s, i), OL_STORE_OK);
+		assert_true(stored_body_is(s, (int64_t)sizes[i], 0));
+		assert_int_equal(stored_get(s, i), OL_STORE_OK);
+		assert_string_equal(s->rows[0]->result_type, "image/jpeg");
+		assert_int_equal(s->rows[0]->result_size, sizes[i]);
+		/* Run again by hand: the old result goes. */
+		move = stored_end(i, 1, OL_ROW_READY);
+		move.was_ended = true;
+		assert_int_equal(stored_move(s, &move), OL_STORE_OK);
+		assert_int_equal(stored_result(s, i), OL_STORE_ABSENT);
+	}
+	free(data);
+}
+
+static void
+test_payload_is_erased(void **state)
+{
+	static const size_t sizes[] = { 10, 50000 };
+	struct place *p = *state;
+	struct stored *s = &p->s;
+	struct ol_move move;
+	unsigned i;
+
+	for (i = 0; i < 2; i++) {
+		assert_int_equal(stored_add(s, i, sizes[i]), OL_STORE_OK);
+		move = stored_end(i, 0, OL_ROW_CANCELLED);
+		move.erase_payload = true;
+		assert_int_equal(stored_move(s, &move), OL_STORE_OK);
+	}
+	s = again(p);
+	for (i = 0; i < 2; i++) {
+		assert_int_equal(stored_payload(s, i), OL_STORE_ABSENT);
+		assert_int_equal(stored_get(s, i), OL_STORE_OK);
+		assert_int_equal(s->rows[0]->payload_size, -1);
+		assert_int_equal(s->rows[0]->options.size, 0);
+	}
+}
+
+static void
+test_erase(void **state)
+{
+	struct stored *s = &((struct place *)*state)->s;
+
+	assert_int_equal(stored_add(s, 1, 50000), OL_STORE_OK);
+	assert_int_equal(stored_erase(s, 1), OL_STORE_OK);
+	assert_int_equal(stored_erase(s, 1), OL_STORE_ABSENT);
+	assert_int_equal(stored_get(s, 1), OL_STORE_ABSENT);
+	assert_int_equal(stored_payload(s, 1), OL_STORE_ABSENT);
+}
+
+static void
+test_expire(void **state)
+{
+	static const enum ol_row_state ends[] = { OL_ROW_SUCCEEDED,
+		OL_ROW_CANCELLED, OL_ROW_FAILED, OL_ROW_POISONED };
+	struct ol_expire expire = { .succeeded = 3001, .failed = 3000 };
+	struct stored *s = &((struct place *)*state)->s;
+	struct ol_move move;
+	unsigned i;
+	size_t n = 0;
+
+	for (i = 0; i < 4; i++) {
+		assert_int_equal(stored_add(s, i, 10), OL_STORE_OK);
+		move = stored_end(i, 0, ends[i]);
+		assert_int_equal(stored_move(s, &move), OL_STORE_OK);
+	}
+	for (i = 10; i < 10 + OL_STORE_EXPIRE_MAX + 5; i++) {
+		assert_int_equal(
+		    stored_add(s, i, i == 10 ? 40000 : 1), OL_STORE_OK);
+		move = stored_end(i, 0, OL_ROW_SUCCEEDED);
+		assert_int_equal(stored_move(s, &move), OL_STORE_OK);
+	}
+	assert_int_equal(stored_add(s, 9, 10), OL_STORE_OK);
+	do {
+		assert_int_equal(stored_expire(s, &expire), OL_STORE_OK);
+		assert_true(s->answer.n <= OL_STORE_EXPIRE_MAX);
+		n += s->answer.n;
+	} while (s->answer.more);
+	assert_int_equal(n, OL_STORE_EXPIRE_MAX + 6);
+	assert_int_equal(stored_get(s, 0), OL_STORE_ABSENT);
+	for (i = 1; i < 4; i++)
+		assert_int_equal(stored_get(s, i), OL_STORE_OK);
+	assert_int_equal(stored_get(s, 9), OL_STORE_OK);
+	assert_int_equal(stored_payload(s, 10), OL_STORE_ABSENT);
+}
+
+/* All pages of a list: the numbers in *numbers, their count is returned. */
+static size_t
+all(struct stored *s, struct ol_list list, unsigned *numbers, size_t most)
+{
+	size_t i, n = 0;
+
+	do {
+		assert_int_equal(stored_list(s, &list), OL_STORE_OK);
+		assert_true(s->answer.n <= list.limit);
+		for (i = 0; i < s->answer.n && n < most; i++)
+			numbers[n++] = stored_number(s->rows[i]->id);
+		list.after = s->answer.next;
+	} while (s->answer.more);
+	return n;
+}
+
+static void
+test_list(void **state)
+{
+	struct stored *s = &((struct place *)*state)->s;
+	struct ol_list list = { .limit = 7 };
+	struct ol_move move;
+	unsigned got[100], i;
+
+	for (i = 0; i < 40; i++) {
+		struct ol_row row = stored_row(i);
+
+		row.type = i % 2 == 0 ? "even" : "odd";
+		row.owner = i < 5 ? "ann" : "";
+		assert_int_equal(stored_submit(s, &row, NULL), OL_STORE_OK);
+		if (i < 30)
+			continue;
+		move =
+		    stored_end(i, 0, i < 35 ? OL_ROW_FAILED : OL_ROW_SUCCEEDED);
+		assert_int_equal(stored_move(s, &move), OL_STORE_OK);
+	}
+	assert_int_equal(all(s, list, got, 100), 40);
+	for (i = 0; i < 40; i++)
+		assert_int_equal(got[i], i);
+	list.newest_first = true;
+	assert_int_equal(all(s, list, got, 100), 40);
+	for (i = 0; i < 40; i++)
+		assert_int_equal(got[i], 39 - i);
+	list.type = "odd";
+	assert_int_equal(all(s, list, got, 100), 20);
+	assert_int_equal(got[0], 39);
+	list.states = OL_ROW_UNFINISHED;
+	assert_int_equal(all(s, list, got, 100), 15);
+	assert_int_equal(got[0], 29);
+	list.newest_first = false;
+	assert_int_equal(all(s, list, got, 100), 15);
+	assert_int_equal(got[0], 1);
+	list.type = NULL;
+	list.states = OL_ROW_DEAD;
+	assert_int_equal(all(s, list, got, 100), 5);
+	assert_int_equal(got[0], 30);
+	list.newest_first = true;
+	assert_int_equal(all(s, list, got, 100), 5);
+	assert_int_equal(got[0], 34);
+	list.states = OL_ROW_ENDED;
+	assert_int_equal(all(s, list, got, 100), 10);
+	list.states = 1u << OL_ROW_SUCCEEDED;
+	assert_int_equal(all(s, list, got, 100), 5);
+	list.states = 0;
+	list.owner = "ann";
+	assert_int_equal(all(s, list, got, 100), 5);
+	list.owner = NULL;
+	list.created_before = 1003;
+	assert_int_equal(all(s, list, got, 100), 3);
+	list.created_before = 0;
+	list.limit = 100000;
+	assert_int_equal(all(s, list, got, 100), 40);
+}
+
+static void
+test_cancelled_request_says_nothing(void **state)
+{
+	struct stored *s = &((struct place *)*state)->s;
+	struct ol_row row = stored_row(1);
+	struct ol_request *request;
+
+	request = ol_store_submit(s->store, &row, NULL, false, stored_take, s);
+	ol_store_cancel(request);
+	s->waiting = 0;
+	assert_int_equal(stored_get(s, 1), OL_STORE_OK);
+	assert_int_equal(s->waiting, 0);
+	assert_int_equal(s->answer.n, 1);
+}
+
+static void
+test_close_writes_what_was_asked(void **state)
+{
+	struct place *p = *state;
+	struct stored *s = &p->s;
+	struct ol_row row;
+	unsigned i;
+
+	for (i = 0; i < 3000; i++) {
+		row = stored_row(i);
+		assert_non_null(ol_store_submit(
+		    s->store, &row, NULL, i % 2 == 0, stored_take, s));
+	}
+	s->waiting = 3000;
+	ol_store_close(s->store);
+	assert_int_equal(s->waiting, 0);
+	ol_loop_free(s->loop);
+	assert_int_equal(stored_open(s, p->ops, p->folder), 0);
+	for (i = 0; i < 3000; i += 2999)
+		assert_int_equal(stored_get(s, i), OL_STORE_OK);
+}
+
+static void
+test_writings_share_a_commit(void **state)
+{
+	struct stored *s = &((struct place *)*state)->s;
+	struct ol_store_counts counts;
+	struct ol_row row;
+	unsigned i;
+
+	for (i = 0; i < 500; i++) {
+		row = stored_row(i);
+		ol_store_submit(s->store, &row, NULL, false, stored_take, s);
+	}
+	s->waiting = 500;
+	stored_wait(s);
+	ol_store_get_counts(s->store, &counts);
+	assert_int_equal(counts.writings, 500);
+	assert_int_equal(counts.failed, 0);
+	assert_true(counts.commits >= 1 && counts.commits < 250);
+}
+
+static void
+test_second_owner_is_refused(void **state)
+{
+	struct place *p = *state;
+	struct stored other;
+
+	assert_int_equal(stored_open(&other, p->ops, p->folder), -1);
+	assert_int_equal(stored_add(&p->s, 1, 10), OL_STORE_OK);
+}
+
+#define TEST(name) \
+	{ \
+#name, name, set_up, tear_down, \
+		    (void *)(uintptr_t)&backends[b] \
+	}
+
+int
+main(void)
+{
+	int failed = 0;
+	size_t b;
+
+	for (b = 0; b < sizeof(backends) / sizeof(backends[0]); b++) {
+		const struct CMUnitTest tests[] = {
+			TEST(test_row_comes_back_as_given),
+			TEST(test_out_of_bounds_is_not_asked),
+			TEST(test_payloads_of_each_size),
+			TEST(test_payload_that_comes_as_a_file),
+			TEST(test_same_id_exists),
+			TEST(test_idempotency_key),
+			TEST(test_same_key_at_the_same_time),
+			TEST(test_the_fence),
+			TEST(test_move_writes_what_it_says),
+			TEST(test_results),
+			TEST(test_payload_is_erased),
+			TEST(test_erase),
+			TEST(test_expire),
+			TEST(test_list),
+			TEST(test_cancelled_request_says_nothing),
+			TEST(test_close_writes_what_was_asked),
+			TEST(test_writings_share_a_commit),
+			TEST(test_second_owner_is_refused),
+		};
+
+		failed += cmocka_run_group_tests_name(
+		    backends[b]->name, tests, NULL, NULL);
+	}
+	return failed != 0;
+}

@@ -1,0 +1,363 @@
+/* What is the SQLite store's alone: its folder, its files, its one owner. */
+#include <sys/stat.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <sqlite3.h>
+#include <cmocka.h>
+
+#include "store/folder.h"
+#include "stored.h"
+
+struct place {
+	struct stored s;
+	bool open;
+	char folder[64], path[128];
+};
+
+static int
+set_up(void **state)
+{
+	struct place *p = calloc(1, sizeof(*p));
+
+	strcpy(p->folder, "/tmp/outlast-store.XXXXXX");
+	if (mkdtemp(p->folder) == NULL)
+		return -1;
+	*state = p;
+	return 0;
+}
+
+static void
+start(struct place *p)
+{
+	assert_int_equal(stored_open(&p->s, &ol_store_sqlite, p->folder), 0);
+	p->open = true;
+}
+
+static void
+stop(struct place *p)
+{
+	if (p->open)
+		stored_close(&p->s);
+	p->open = false;
+}
+
+static int
+tear_down(void **state)
+{
+	struct place *p = *state;
+	char command[128];
+
+	stop(p);
+	snprintf(command, sizeof(command), "rm -rf %s", p->folder);
+	free(p);
+	return system(command);
+}
+
+/* A path below the folder. */
+static const char *
+below(struct place *p, const char *name)
+{
+	snprintf(p->path, sizeof(p->path), "%s/%s", p->folder, name);
+	return p->path;
+}
+
+static unsigned
+mode_of(const char *path)
+{
+	struct stat st;
+
+	assert_int_equal(lstat(path, &st), 0);
+	return st.st_mode & 07777;
+}
+
+static void
+assert_refused(struct place *p)
+{
+	assert_int_equal(stored_open(&p->s, &ol_store_sqlite, p->folder), -1);
+}
+
+/* Without the store. */
+static void
+run_sql(struct place *p, const char *sql)
+{
+	sqlite3 *db;
+
+	assert_int_equal(sqlite3_open(below(p, "tasks.db"), &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+	sqlite3_close(db);
+}
+
+static int
+bodies(struct place *p)
+{
+	DIR *dir = opendir(below(p, "bodies"));
+	struct dirent *entry;
+	int n = 0;
+
+	assert_non_null(dir);
+	while ((entry = readdir(dir)) != NULL)
+		n += entry->d_name[0] != '.';
+	closedir(dir);
+	return n;
+}
+
+static void
+test_nobody_else_can_read_it(void **state)
+{
+	struct place *p = *state;
+	mode_t umasked = umask(0);
+
+	assert_int_equal(chmod(p->folder, 0755), 0);
+	start(p);
+	umask(umasked);
+	assert_int_equal(stored_add(&p->s, 1, 50000), OL_STORE_OK);
+	assert_int_equal(mode_of(p->folder), 0700);
+	assert_int_equal(mode_of(below(p, "bodies")), 0700);
+	assert_int_equal(mode_of(below(p, "tasks.db")), 0600);
+	assert_int_equal(mode_of(below(p, "tasks.db-wal")), 0600);
+	assert_int_equal(mode_of(below(p, "lock")), 0600);
+}
+
+static void
+test_no_symbolic_link_is_followed(void **state)
+{
+	static const char *const names[] = { "tasks.db", "lock", "bodies" };
+	struct place *p = *state;
+	char target[128];
+	size_t i;
+
+	for (i = 0; i < 3; i++) {
+		snprintf(target, sizeof(target), "%s/target", p->folder);
+		rmdir(below(p, names[i]));
+		unlink(below(p, names[i]));
+		assert_int_equal(symlink(target, below(p, names[i])), 0);
+		if (i == 2)
+			assert_int_equal(mkdir(target, 0700), 0);
+		assert_refused(p);
+		assert_int_equal(access(target, F_OK), i == 2 ? 0 : -1);
+		assert_int_equal(unlink(below(p, names[i])), 0);
+	}
+	start(p);
+}
+
+static void
+test_network_filesystems(void **state)
+{
+	(void)state;
+	assert_string_equal(ol_folder_network(0x6969), "NFS");
+	/* As statfs() has it on a machine with signed 32 bits. */
+	assert_string_equal(
+	    ol_folder_network((unsigned long)(int)0xff534d42), "CIFS");
+	assert_null(ol_folder_network(0xef53));	    /* ext4 */
+	assert_null(ol_folder_network(0x01021994)); /* tmpfs */
+}
+
+static void
+test_sqlite_itself_is_kept_out(void **state)
+{
+	struct place *p = *state;
+	sqlite3 *db;
+
+	start(p);
+	assert_int_equal(sqlite3_open(below(p, "tasks.db"), &db), SQLITE_OK);
+	assert_int_equal(
+	    sqlite3_exec(db, "SELECT * FROM task", NULL, NULL, NULL),
+	    SQLITE_BUSY);
+	sqlite3_close(db);
+	assert_int_equal(stored_add(&p->s, 1, 1), OL_STORE_OK);
+}
+
+/* Somebody has the database open: in another process, as SQLite's locks are
+ * those of a process. */
+static void
+test_open_elsewhere_is_refused(void **state)
+{
+	struct place *p = *state;
+	struct stored s;
+	int ready[2], leave[2];
+	sqlite3 *db;
+	char byte;
+	pid_t pid;
+
+	start(p);
+	stop(p);
+	assert_int_equal(pipe(ready), 0);
+	assert_int_equal(pipe(leave), 0);
+	if ((pid = fork()) == 0) {
+		sqlite3_open(below(p, "tasks.db"), &db);
+		sqlite3_exec(db, "BEGIN; SELECT * FROM task", NULL, NULL, NULL);
+		close(leave[1]);
+		if (write(ready[1], "", 1) != 1 ||
+		    read(leave[0], &byte, 1) != 0)
+			_exit(1);
+		_exit(0);
+	}
+	assert_int_equal(read(ready[0], &byte, 1), 1);
+	assert_int_equal(stored_open(&s, &ol_store_sqlite, p->folder), -1);
+	close(leave[0]);
+	close(leave[1]);
+	close(ready[0]);
+	close(ready[1]);
+	usleep(100000);
+	start(p);
+}
+
+static void
+test_newer_schema_is_refused(void **state)
+{
+	struct place *p = *state;
+
+	start(p);
+	stop(p);
+	run_sql(p, "PRAGMA user_version = 1000");
+	assert_refused(p);
+	run_sql(p, "PRAGMA user_version = 1");
+	start(p);
+}
+
+static void
+test_damaged_database_is_refused(void **state)
+{
+	struct place *p = *state;
+	char junk[4096];
+	unsigned i;
+	int fd;
+
+	start(p);
+	for (i = 0; i < 100; i++)
+		assert_int_equal(stored_add(&p->s, i, 1000), OL_STORE_OK);
+	stop(p);
+	memset(junk, 0x5a, sizeof(junk));
+	assert_true((fd = open(below(p, "tasks.db"), O_WRONLY)) != -1);
+	assert_int_equal(pwrite(fd, junk, 4096, 4096L * 20), 4096);
+	close(fd);
+	assert_refused(p);
+}
+
+static void
+test_edited_row_is_left_out(void **state)
+{
+	struct ol_list list = { .limit = 10 };
+	struct place *p = *state;
+	unsigned i;
+
+	start(p);
+	for (i = 0; i < 5; i++)
+		assert_int_equal(stored_add(&p->s, i, 10), OL_STORE_OK);
+	stop(p);
+	run_sql(p, "UPDATE task SET state = 99 WHERE seq = 2");
+	run_sql(p, "UPDATE task SET id = x'00' WHERE seq = 3");
+	run_sql(p, "UPDATE task SET type = '' WHERE seq = 4");
+	run_sql(p, "UPDATE task SET owner = hex(zeroblob(9999)) WHERE seq = 5");
+	start(p);
+	assert_int_equal(stored_list(&p->s, &list), OL_STORE_OK);
+	assert_int_equal(p->s.answer.n, 1);
+	assert_int_equal(stored_get(&p->s, 1), OL_STORE_ABSENT);
+	assert_int_equal(stored_get(&p->s, 0), OL_STORE_OK);
+}
+
+static void
+test_files_go_with_their_rows(void **state)
+{
+	struct place *p = *state;
+	struct ol_expire all = { .succeeded = INT64_MAX };
+	struct ol_move move;
+	char *data = calloc(1, 50000);
+	unsigned i;
+
+	start(p);
+	for (i = 0; i < 3; i++) {
+		assert_int_equal(stored_add(&p->s, i, 50000), OL_STORE_OK);
+		assert_int_equal(stored_add(&p->s, i, 50000), OL_STORE_EXISTS);
+		move = stored_start(i, 0);
+		assert_int_equal(stored_move(&p->s, &move), OL_STORE_OK);
+		move = stored_end(i, 1, OL_ROW_SUCCEEDED);
+		move.result = ol_body_new(data, 50000);
+		assert_int_equal(stored_move(&p->s, &move), OL_STORE_OK);
+		assert_int_equal(stored_move(&p->s, &move), OL_STORE_OK);
+		ol_body_free(move.result);
+	}
+	assert_int_equal(bodies(p), 6);
+	assert_int_equal(stored_erase(&p->s, 0), OL_STORE_OK);
+	assert_int_equal(bodies(p), 4);
+	move = stored_end(1, 1, OL_ROW_READY);
+	move.was_ended = move.erase_payload = true;
+	assert_int_equal(stored_move(&p->s, &move), OL_STORE_OK);
+	assert_int_equal(bodies(p), 2);
+	assert_int_equal(stored_expire(&p->s, &all), OL_STORE_OK);
+	assert_int_equal(bodies(p), 0);
+	free(data);
+}
+
+static void
+test_sweep(void **state)
+{
+	struct place *p = *state;
+	int fd;
+
+	start(p);
+	assert_int_equal(stored_add(&p->s, 1, 50000), OL_STORE_OK);
+	stop(p);
+	/* As a crash between a file and its row leaves it: of no task, and of
+	 * one that has another file. */
+	fd = open(below(p, "bodies/00000000000000000000000000000000."
+			   "0000000000000001"),
+	    O_CREAT | O_WRONLY, 0600);
+	close(fd);
+	fd = open(below(p, "bodies/01000000010000000000000000000000."
+			   "0000000000000001"),
+	    O_CREAT | O_WRONLY, 0600);
+	close(fd);
+	/* Not a name of ours. */
+	fd = open(below(p, "bodies/README"), O_CREAT | O_WRONLY, 0600);
+	close(fd);
+	assert_int_equal(bodies(p), 4);
+	start(p);
+	assert_int_equal(bodies(p), 2);
+	assert_int_equal(stored_payload(&p->s, 1), OL_STORE_OK);
+	assert_true(stored_body_is(&p->s, 50000, 1));
+}
+
+static void
+test_missing_file_is_absent(void **state)
+{
+	char command[128];
+	struct place *p = *state;
+
+	start(p);
+	assert_int_equal(stored_add(&p->s, 1, 50000), OL_STORE_OK);
+	snprintf(command, sizeof(command), "rm %s/bodies/*", p->folder);
+	assert_int_equal(system(command), 0);
+	assert_int_equal(stored_payload(&p->s, 1), OL_STORE_ABSENT);
+	assert_int_equal(stored_get(&p->s, 1), OL_STORE_OK);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_nobody_else_can_read_it),
+		TEST(test_no_symbolic_link_is_followed),
+		TEST(test_network_filesystems),
+		TEST(test_sqlite_itself_is_kept_out),
+		TEST(test_open_elsewhere_is_refused),
+		TEST(test_newer_schema_is_refused),
+		TEST(test_damaged_database_is_refused),
+		TEST(test_edited_row_is_left_out),
+		TEST(test_files_go_with_their_rows),
+		TEST(test_sweep),
+		TEST(test_missing_file_is_absent),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
