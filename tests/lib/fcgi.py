@@ -200,7 +200,7 @@ def main():
         sys.exit(f"fcgi.py: {args.socket}: {error}")
     if reply is None:
         sys.exit("fcgi.py: the connection ended without a reply")
-    print(reply.status)
+    print(reply.status, flush=True)
     sys.stdout.buffer.write(reply.body)
     print()
 
