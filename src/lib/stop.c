@@ -16,7 +16,6 @@ enum { NOT_ASKED = INT_MIN };
 
 /* One signal as its handler saw it. */
 struct caught {
-	int signo;
 	int value; /* seconds, from sigqueue(3); PLAIN: none was given */
 };
 
@@ -34,7 +33,7 @@ static void
 on_signal(int signo, siginfo_t *info, void *context)
 {
 	int saved = errno;
-	struct caught caught = { .signo = signo, .value = PLAIN };
+	struct caught caught = { .value = PLAIN };
 
 	(void)context;
 	if (getpid() != signal_state.pid) {
