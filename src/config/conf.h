@@ -19,6 +19,21 @@
 struct ol_directive;
 struct ol_reading;
 
+/*
+ * What a request may do. Not a ladder: an app submits but lists nothing, a
+ * viewer lists but submits nothing.
+ */
+enum ol_access {
+	OL_ACCESS_CLIENT,   /* one task, by its id */
+	OL_ACCESS_APP,	    /* submit anything, read and cancel any by id */
+	OL_ACCESS_VIEWER,   /* read all */
+	OL_ACCESS_OPERATOR, /* everything */
+	OL_ACCESS_LEVELS
+};
+
+/* "client", "app", "viewer", "operator" */
+const char *ol_access_name(enum ol_access);
+
 struct ol_conf_listen {
 	char *text; /* as written: "unix:/run/outlast/shop.sock" */
 	struct ol_addr addr;
@@ -26,6 +41,8 @@ struct ol_conf_listen {
 	char *group; /* unix only; NULL: unchanged */
 	gid_t gid;   /* of group; (gid_t)-1 without one */
 	int backlog; /* default 1000 */
+	/* Of the task API's; default app on a unix socket, client on TCP. */
+	enum ol_access access;
 };
 
 struct ol_conf_env {
@@ -56,12 +73,87 @@ struct ol_conf_pool {
 
 TAILQ_HEAD(ol_conf_pools, ol_conf_pool);
 
+enum ol_durable { OL_DURABLE_OFF, OL_DURABLE_LAZY, OL_DURABLE_FULL };
+
+/* Methods that submit, as a set. */
+enum {
+	OL_METHOD_GET = 1,
+	OL_METHOD_POST = 2,
+	OL_METHOD_PUT = 4,
+	OL_METHOD_PATCH = 8,
+	OL_METHOD_DELETE = 16,
+};
+
+/* For each process of a task's program; 0: as it is. */
+struct ol_conf_limit {
+	int64_t memory; /* bytes */
+	int processes;
+	int64_t cpu; /* nanoseconds */
+};
+
+/* One task block. Times are nanoseconds, sizes bytes. */
+struct ol_conf_task {
+	TAILQ_ENTRY(ol_conf_task) link;
+	char *name;
+	char **program;	   /* argv, NULL-terminated; [0] is an absolute path */
+	char *result_type; /* default application/octet-stream */
+	char *user;	   /* NULL: the daemon's own (not started as root) */
+	uid_t uid;	   /* of user; (uid_t)-1 without one */
+	gid_t gid;
+	char *directory; /* NULL: "scratch", an empty folder per attempt */
+	struct ol_conf_env *env;
+	size_t nenv;
+	struct ol_conf_limit limit;
+	int64_t timeout;	/* default 5m */
+	int64_t shutdown_delay; /* <= that of the main context */
+	int64_t kill_grace;
+	int retries; /* default 3 */
+	bool backoff_exponential;
+	int64_t backoff, backoff_max; /* default exponential 15s max=1h */
+	int concurrency;	      /* default 1 */
+	int max_waiting;	      /* default 10000 */
+	enum ol_durable durable;
+	int64_t max_payload, max_result; /* default 1m, 10m */
+	int64_t expires;		 /* 0: off */
+	int priority;
+	int poison_after;	  /* 0: off */
+	unsigned methods;	  /* default OL_METHOD_POST */
+	enum ol_access submit_by; /* default client */
+	bool client_cancel;
+	/*
+	 * FastCGI parameters that travel with the task, as they are to be
+	 * called in its environment: "REQUEST_ID", "REMOTE_ADDR".
+	 */
+	char **context;
+	size_t ncontext;
+	const struct ol_directive *block; /* as written; the reading's */
+};
+
+TAILQ_HEAD(ol_conf_tasks, ol_conf_task);
+
+/* The store block. */
+struct ol_conf_store {
+	int64_t retain;	       /* ended ones are kept so long; default 7d */
+	int64_t retain_failed; /* failed and poisoned ones; default 30d */
+};
+
 struct ol_conf {
 	char *file; /* the main file, as given */
 	/* Its folder also holds the notify sockets and crash reports. */
 	char *pid;
 	struct ol_log_sink *logs; /* paths owned by this struct */
 	size_t nlogs;
+	char *user; /* the engine's; NULL: the master's own (not root) */
+	uid_t uid;  /* of user; (uid_t)-1 without one */
+	gid_t gid;
+	char *state;		       /* folder; default /var/lib/outlast */
+	struct ol_conf_listen *listen; /* of the task API */
+	size_t nlisten;
+	char *base; /* of the task API's paths; default /tasks */
+	int64_t shutdown_delay, shutdown_delay_max; /* the whole stop's */
+	int64_t kill_grace;
+	struct ol_conf_store store;
+	struct ol_conf_tasks tasks; /* without one, there is no engine */
 	struct ol_conf_pools pools;
 	struct ol_reading *reading; /* the files, to place later errors */
 };

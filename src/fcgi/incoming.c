@@ -143,7 +143,7 @@ split_head(struct ol_request_content *content)
 }
 
 static void
-lose_body(struct ol_request *request, enum ol_body how)
+lose_body(struct ol_request *request, enum ol_body_end how)
 {
 	struct ol_server *server = request->peer->server;
 

@@ -27,7 +27,7 @@ struct ol_request;
 struct ol_server;
 
 /* How a body ended. */
-enum ol_body {
+enum ol_body_end {
 	OL_BODY_WHOLE,	   /* it can be read */
 	OL_BODY_TOO_LARGE, /* more than the limit: thrown away; answer 413 */
 	OL_BODY_WRONG,	   /* whole, but not CONTENT_LENGTH bytes: answer 400 */
@@ -51,7 +51,7 @@ struct ol_server_events {
 	 * The body is whole, or will not be had: once, and not after the owner
 	 * has answered or forgotten the request.
 	 */
-	void (*on_body)(struct ol_request *, enum ol_body, void *arg);
+	void (*on_body)(struct ol_request *, enum ol_body_end, void *arg);
 
 	/*
 	 * After ol_request_write() said that it is enough for now: less than

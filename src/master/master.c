@@ -12,7 +12,7 @@
 #include "base/clock.h"
 #include "base/must.h"
 #include "loop/loop.h"
-#include "master/folder.h"
+#include "master/runtime.h"
 #include "master/master.h"
 #include "master/orphan.h"
 #include "master/pidfile.h"
@@ -637,15 +637,15 @@ set_up(struct ol_master *m)
 	m->pidfile = ol_pidfile_open(m->conf->pid, &m->predecessor);
 	if (m->pidfile == NULL)
 		return -1;
-	m->house.notify_folder = ol_folder_make(m->conf->pid, "notify", 0711);
-	m->house.crash_folder = ol_folder_make(m->conf->pid, "crashes", 0700);
+	m->house.notify_folder = ol_runtime_make(m->conf->pid, "notify", 0711);
+	m->house.crash_folder = ol_runtime_make(m->conf->pid, "crashes", 0700);
 	if (m->house.notify_folder == NULL || m->house.crash_folder == NULL)
 		return -1;
 	/* What is swept there must not be that of another master. */
-	if ((m->folder_lock = ol_folder_lock(m->house.notify_folder)) == -1)
+	if ((m->folder_lock = ol_runtime_lock(m->house.notify_folder)) == -1)
 		return -1;
-	m->generation = ol_folder_sweep(m->house.notify_folder);
-	crashed = ol_folder_sweep(m->house.crash_folder);
+	m->generation = ol_runtime_sweep(m->house.notify_folder);
+	crashed = ol_runtime_sweep(m->house.crash_folder);
 	if (crashed > m->generation)
 		m->generation = crashed;
 	/* Orphans of the pools come to us, not to init. */

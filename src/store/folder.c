@@ -13,7 +13,7 @@
 
 #include "base/log.h"
 #include "base/must.h"
-#include "store/body.h"
+#include "base/body.h"
 #include "store/folder.h"
 #include "store/row.h"
 

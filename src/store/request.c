@@ -4,17 +4,17 @@
 #include "base/must.h"
 #include "store/request.h"
 
-struct ol_request *
-ol_request_new(enum ol_request_kind kind)
+struct ol_store_request *
+ol_store_request_new(enum ol_store_request_kind kind)
 {
-	struct ol_request *request = ol_must(calloc(1, sizeof(*request)));
+	struct ol_store_request *request = ol_must(calloc(1, sizeof(*request)));
 
 	request->kind = kind;
 	return request;
 }
 
 void
-ol_request_free(struct ol_request *request)
+ol_store_request_free(struct ol_store_request *request)
 {
 	size_t i;
 
@@ -32,7 +32,7 @@ ol_request_free(struct ol_request *request)
 }
 
 void
-ol_request_add_row(struct ol_request *request, struct ol_row *row)
+ol_store_request_add_row(struct ol_store_request *request, struct ol_row *row)
 {
 	struct ol_row **rows = (void *)(uintptr_t)request->answer.rows;
 	size_t n = request->answer.n;
@@ -46,14 +46,14 @@ ol_request_add_row(struct ol_request *request, struct ol_row *row)
 }
 
 void
-ol_request_deliver(
-    struct ol_request *request, const struct ol_store_options *options)
+ol_store_request_deliver(
+    struct ol_store_request *request, const struct ol_store_options *options)
 {
-	if (request->kind == OL_REQUEST_SETTLED) {
+	if (request->kind == OL_ASK_SETTLED) {
 		if (options->on_settled != NULL)
 			options->on_settled(
 			    options->arg, request->id, request->row);
-	} else if (request->kind == OL_REQUEST_HEALTH) {
+	} else if (request->kind == OL_ASK_HEALTH) {
 		if (request->working)
 			ol_log_notice(NULL, "store: works again");
 		else
@@ -63,5 +63,5 @@ ol_request_deliver(
 			    options->arg, request->working, request->why);
 	} else if (request->fn != NULL)
 		request->fn(request->arg, &request->answer);
-	ol_request_free(request);
+	ol_store_request_free(request);
 }

@@ -6,24 +6,24 @@
 
 #include "store/store.h"
 
-enum ol_request_kind {
-	OL_REQUEST_SUBMIT,
-	OL_REQUEST_MOVE,
-	OL_REQUEST_ERASE,
-	OL_REQUEST_EXPIRE,
+enum ol_store_request_kind {
+	OL_ASK_SUBMIT,
+	OL_ASK_MOVE,
+	OL_ASK_ERASE,
+	OL_ASK_EXPIRE,
 	/* from here on: readings */
-	OL_REQUEST_GET,
-	OL_REQUEST_PAYLOAD,
-	OL_REQUEST_RESULT,
-	OL_REQUEST_LIST,
+	OL_ASK_GET,
+	OL_ASK_PAYLOAD,
+	OL_ASK_RESULT,
+	OL_ASK_LIST,
 	/* from here on: news of the backend, which nobody asked for */
-	OL_REQUEST_SETTLED, /* id, and the row when it is there */
-	OL_REQUEST_HEALTH,  /* working, why */
+	OL_ASK_SETTLED, /* id, and the row when it is there */
+	OL_ASK_HEALTH,	/* working, why */
 };
 
-struct ol_request {
-	STAILQ_ENTRY(ol_request) link;
-	enum ol_request_kind kind;
+struct ol_store_request {
+	STAILQ_ENTRY(ol_store_request) link;
+	enum ol_store_request_kind kind;
 	bool lazy;
 	uint8_t id[OL_ROW_ID]; /* of all kinds with one task */
 	struct ol_row *row;    /* submit, settled: owned */
@@ -39,25 +39,26 @@ struct ol_request {
 	struct ol_answer answer; /* rows and body are owned */
 };
 
-STAILQ_HEAD(ol_requests, ol_request);
+STAILQ_HEAD(ol_store_requests, ol_store_request);
 
 /* Zeroed; aborts when out of memory. */
-struct ol_request *ol_request_new(enum ol_request_kind);
-void ol_request_free(struct ol_request *);
+struct ol_store_request *ol_store_request_new(enum ol_store_request_kind);
+void ol_store_request_free(struct ol_store_request *);
 
 /*
  * On the loop: run the callback, or the one of options for news, and free the
  * request.
  */
-void ol_request_deliver(struct ol_request *, const struct ol_store_options *);
+void ol_store_request_deliver(
+    struct ol_store_request *, const struct ol_store_options *);
 
 /* Add a row to the answer; takes it (from ol_row_copy()). */
-void ol_request_add_row(struct ol_request *, struct ol_row *);
+void ol_store_request_add_row(struct ol_store_request *, struct ol_row *);
 
 static inline bool
-ol_request_writes(const struct ol_request *request)
+ol_store_request_writes(const struct ol_store_request *request)
 {
-	return request->kind < OL_REQUEST_GET;
+	return request->kind < OL_ASK_GET;
 }
 
 #endif

@@ -117,7 +117,7 @@ insert_body(struct ol_sqlite_db *db, enum ol_sqlite_sql which, int64_t seq,
 
 /* A task with the same key: *there, and the answer is filled. */
 static int
-find_key(struct ol_sqlite_db *db, struct ol_request *request, bool *there)
+find_key(struct ol_sqlite_db *db, struct ol_store_request *request, bool *there)
 {
 	sqlite3_stmt *statement = db->statements[OL_SQL_FIND_KEY];
 	const struct ol_row *row = request->row;
@@ -144,7 +144,7 @@ find_key(struct ol_sqlite_db *db, struct ol_request *request, bool *there)
 }
 
 static int
-insert_row(struct ol_sqlite_db *db, struct ol_request *request)
+insert_row(struct ol_sqlite_db *db, struct ol_store_request *request)
 {
 	sqlite3_stmt *s = db->statements[OL_SQL_INSERT];
 	const struct ol_row *row = request->row;
@@ -177,7 +177,7 @@ insert_row(struct ol_sqlite_db *db, struct ol_request *request)
 }
 
 static int
-submit(struct ol_sqlite_db *db, struct ol_request *request)
+submit(struct ol_sqlite_db *db, struct ol_store_request *request)
 {
 	struct ol_body *body = request->body;
 	struct found found;
@@ -203,7 +203,7 @@ submit(struct ol_sqlite_db *db, struct ol_request *request)
 
 /* Whether the row is already what the move would make of it. */
 static bool
-has_moved(const struct found *found, const struct ol_request *request)
+has_moved(const struct found *found, const struct ol_store_request *request)
 {
 	const struct ol_move *move = &request->move;
 
@@ -214,7 +214,8 @@ has_moved(const struct found *found, const struct ol_request *request)
 }
 
 static int
-update_row(struct ol_sqlite_db *db, struct ol_request *request, int64_t seq)
+update_row(
+    struct ol_sqlite_db *db, struct ol_store_request *request, int64_t seq)
 {
 	sqlite3_stmt *s = db->statements[OL_SQL_MOVE];
 	const struct ol_move *move = &request->move;
@@ -238,7 +239,7 @@ update_row(struct ol_sqlite_db *db, struct ol_request *request, int64_t seq)
 }
 
 static int
-move(struct ol_sqlite_db *db, struct ol_request *request,
+move(struct ol_sqlite_db *db, struct ol_store_request *request,
     struct ol_doomed *doomed)
 {
 	struct found found;
@@ -324,7 +325,7 @@ expired(struct ol_sqlite_db *db, enum ol_row_state state, int64_t before,
 }
 
 static int
-expire(struct ol_sqlite_db *db, struct ol_request *request,
+expire(struct ol_sqlite_db *db, struct ol_store_request *request,
     struct ol_doomed *doomed)
 {
 	const struct {
@@ -357,23 +358,23 @@ expire(struct ol_sqlite_db *db, struct ol_request *request,
 }
 
 int
-ol_sqlite_rows_write(struct ol_sqlite_db *db, struct ol_request *request,
+ol_sqlite_rows_write(struct ol_sqlite_db *db, struct ol_store_request *request,
     struct ol_doomed *doomed)
 {
 	int rc;
 
 	switch (request->kind) {
-	case OL_REQUEST_SUBMIT:
+	case OL_ASK_SUBMIT:
 		rc = submit(db, request);
 		if (rc == SQLITE_OK && request->file != 0 &&
 		    request->answer.status != OL_STORE_OK)
 			ol_sqlite_rows_doom(doomed, request->id, request->file);
 		return rc;
-	case OL_REQUEST_MOVE:
+	case OL_ASK_MOVE:
 		return move(db, request, doomed);
-	case OL_REQUEST_ERASE:
+	case OL_ASK_ERASE:
 		return erase(db, request->id, &request->answer.status, doomed);
-	case OL_REQUEST_EXPIRE:
+	case OL_ASK_EXPIRE:
 		return expire(db, request, doomed);
 	default:
 		abort();
@@ -433,7 +434,7 @@ err:
 }
 
 static int
-get(struct ol_sqlite_db *db, struct ol_request *request)
+get(struct ol_sqlite_db *db, struct ol_store_request *request)
 {
 	sqlite3_stmt *statement = db->statements[OL_SQL_GET];
 	struct ol_row *row;
@@ -444,7 +445,7 @@ get(struct ol_sqlite_db *db, struct ol_request *request)
 	request->answer.status = OL_STORE_ABSENT;
 	if (rc == SQLITE_ROW && (row = row_of(statement)) != NULL) {
 		request->answer.status = OL_STORE_OK;
-		ol_request_add_row(request, row);
+		ol_store_request_add_row(request, row);
 	}
 	sqlite3_reset(statement);
 	sqlite3_clear_bindings(statement);
@@ -453,7 +454,7 @@ get(struct ol_sqlite_db *db, struct ol_request *request)
 
 static int
 get_body(struct ol_sqlite_db *db, struct ol_folder *folder,
-    struct ol_request *request, enum ol_sqlite_sql which)
+    struct ol_store_request *request, enum ol_sqlite_sql which)
 {
 	sqlite3_stmt *statement = db->statements[which];
 	struct ol_answer *answer = &request->answer;
@@ -510,7 +511,7 @@ matches(const struct ol_list *list, const struct ol_row *row)
 }
 
 static int
-list(struct ol_sqlite_db *db, struct ol_request *request)
+list(struct ol_sqlite_db *db, struct ol_store_request *request)
 {
 	const struct ol_list *list = &request->list;
 	enum ol_sqlite_sql which = OL_SQL_LIST;
@@ -541,7 +542,7 @@ list(struct ol_sqlite_db *db, struct ol_request *request)
 			free(row);
 			continue;
 		}
-		ol_request_add_row(request, row);
+		ol_store_request_add_row(request, row);
 		if (request->answer.n == list->limit)
 			break;
 	}
@@ -554,17 +555,17 @@ list(struct ol_sqlite_db *db, struct ol_request *request)
 
 int
 ol_sqlite_rows_read(struct ol_sqlite_db *db, struct ol_folder *folder,
-    struct ol_request *request)
+    struct ol_store_request *request)
 {
 	switch (request->kind) {
-	case OL_REQUEST_GET:
-	case OL_REQUEST_SETTLED:
+	case OL_ASK_GET:
+	case OL_ASK_SETTLED:
 		return get(db, request);
-	case OL_REQUEST_PAYLOAD:
+	case OL_ASK_PAYLOAD:
 		return get_body(db, folder, request, OL_SQL_PAYLOAD);
-	case OL_REQUEST_RESULT:
+	case OL_ASK_RESULT:
 		return get_body(db, folder, request, OL_SQL_RESULT);
-	case OL_REQUEST_LIST:
+	case OL_ASK_LIST:
 		return list(db, request);
 	default:
 		abort();

@@ -23,9 +23,9 @@ struct ol_doomed {
 void ol_sqlite_rows_doom(struct ol_doomed *, const uint8_t *id, int64_t file);
 
 int ol_sqlite_rows_write(
-    struct ol_sqlite_db *, struct ol_request *, struct ol_doomed *);
+    struct ol_sqlite_db *, struct ol_store_request *, struct ol_doomed *);
 int ol_sqlite_rows_read(
-    struct ol_sqlite_db *, struct ol_folder *, struct ol_request *);
+    struct ol_sqlite_db *, struct ol_folder *, struct ol_store_request *);
 
 /* *refers: whether the task's row refers to that file. */
 int ol_sqlite_rows_refers(

@@ -41,13 +41,13 @@ ol_store_get_counts(struct ol_store *store, struct ol_store_counts *counts)
 }
 
 void
-ol_store_cancel(struct ol_request *request)
+ol_store_cancel(struct ol_store_request *request)
 {
 	request->fn = NULL;
 }
 
-static struct ol_request *
-ask(struct ol_store *store, struct ol_request *request, ol_store_fn *fn,
+static struct ol_store_request *
+ask(struct ol_store *store, struct ol_store_request *request, ol_store_fn *fn,
     void *arg)
 {
 	request->fn = fn;
@@ -56,21 +56,21 @@ ask(struct ol_store *store, struct ol_request *request, ol_store_fn *fn,
 	return request;
 }
 
-static struct ol_request *
-ask_about(struct ol_store *store, enum ol_request_kind kind, const uint8_t *id,
-    ol_store_fn *fn, void *arg)
+static struct ol_store_request *
+ask_about(struct ol_store *store, enum ol_store_request_kind kind,
+    const uint8_t *id, ol_store_fn *fn, void *arg)
 {
-	struct ol_request *request = ol_request_new(kind);
+	struct ol_store_request *request = ol_store_request_new(kind);
 
 	memcpy(request->id, id, sizeof(request->id));
 	return ask(store, request, fn, arg);
 }
 
-struct ol_request *
+struct ol_store_request *
 ol_store_submit(struct ol_store *store, const struct ol_row *row,
     struct ol_body *payload, bool lazy, ol_store_fn *fn, void *arg)
 {
-	struct ol_request *request;
+	struct ol_store_request *request;
 	const char *field;
 
 	if ((field = ol_row_check(row)) != NULL) {
@@ -78,7 +78,7 @@ ol_store_submit(struct ol_store *store, const struct ol_row *row,
 		    NULL, "store: a task's %s is out of its bounds", field);
 		return NULL;
 	}
-	request = ol_request_new(OL_REQUEST_SUBMIT);
+	request = ol_store_request_new(OL_ASK_SUBMIT);
 	memcpy(request->id, row->id, sizeof(request->id));
 	request->row = ol_row_copy(row);
 	request->body = ol_body_ref(payload);
@@ -86,12 +86,12 @@ ol_store_submit(struct ol_store *store, const struct ol_row *row,
 	return ask(store, request, fn, arg);
 }
 
-struct ol_request *
+struct ol_store_request *
 ol_store_move(struct ol_store *store, const struct ol_move *move, bool lazy,
     ol_store_fn *fn, void *arg)
 {
 	const char *type = move->result_type != NULL ? move->result_type : "";
-	struct ol_request *request;
+	struct ol_store_request *request;
 	void *error = NULL;
 
 	if (!ol_row_is_state(move->state) ||
@@ -100,7 +100,7 @@ ol_store_move(struct ol_store *store, const struct ol_move *move, bool lazy,
 		ol_log_error(NULL, "store: a move is out of its bounds");
 		return NULL;
 	}
-	request = ol_request_new(OL_REQUEST_MOVE);
+	request = ol_store_request_new(OL_ASK_MOVE);
 	memcpy(request->id, move->id, sizeof(request->id));
 	request->move = *move;
 	if (move->error.size > 0) {
@@ -115,49 +115,49 @@ ol_store_move(struct ol_store *store, const struct ol_move *move, bool lazy,
 	return ask(store, request, fn, arg);
 }
 
-struct ol_request *
+struct ol_store_request *
 ol_store_erase(
     struct ol_store *store, const uint8_t *id, ol_store_fn *fn, void *arg)
 {
-	return ask_about(store, OL_REQUEST_ERASE, id, fn, arg);
+	return ask_about(store, OL_ASK_ERASE, id, fn, arg);
 }
 
-struct ol_request *
+struct ol_store_request *
 ol_store_expire(struct ol_store *store, const struct ol_expire *expire,
     ol_store_fn *fn, void *arg)
 {
-	struct ol_request *request = ol_request_new(OL_REQUEST_EXPIRE);
+	struct ol_store_request *request = ol_store_request_new(OL_ASK_EXPIRE);
 
 	request->expire = *expire;
 	return ask(store, request, fn, arg);
 }
 
-struct ol_request *
+struct ol_store_request *
 ol_store_get(
     struct ol_store *store, const uint8_t *id, ol_store_fn *fn, void *arg)
 {
-	return ask_about(store, OL_REQUEST_GET, id, fn, arg);
+	return ask_about(store, OL_ASK_GET, id, fn, arg);
 }
 
-struct ol_request *
+struct ol_store_request *
 ol_store_payload(
     struct ol_store *store, const uint8_t *id, ol_store_fn *fn, void *arg)
 {
-	return ask_about(store, OL_REQUEST_PAYLOAD, id, fn, arg);
+	return ask_about(store, OL_ASK_PAYLOAD, id, fn, arg);
 }
 
-struct ol_request *
+struct ol_store_request *
 ol_store_result(
     struct ol_store *store, const uint8_t *id, ol_store_fn *fn, void *arg)
 {
-	return ask_about(store, OL_REQUEST_RESULT, id, fn, arg);
+	return ask_about(store, OL_ASK_RESULT, id, fn, arg);
 }
 
-struct ol_request *
+struct ol_store_request *
 ol_store_list(struct ol_store *store, const struct ol_list *list,
     ol_store_fn *fn, void *arg)
 {
-	struct ol_request *request = ol_request_new(OL_REQUEST_LIST);
+	struct ol_store_request *request = ol_store_request_new(OL_ASK_LIST);
 
 	request->list = *list;
 	if (list->type != NULL)

@@ -35,11 +35,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "store/body.h"
+#include "base/body.h"
 #include "store/row.h"
 
 struct ol_loop;
-struct ol_request;
+struct ol_store_request;
 struct ol_store;
 
 enum ol_store_failed { OL_STORE_DONE, OL_STORE_NOT_DONE, OL_STORE_UNKNOWN };
@@ -133,12 +133,13 @@ struct ol_store_options {
 /*
  * A backend: as the functions below, for one kind of store. ask() takes a
  * request (store/request.h); the backend fills its answer and gives it back
- * with ol_request_deliver() on the loop. close() answers everything first.
+ * with ol_store_request_deliver() on the loop. close() answers everything
+ * first.
  */
 struct ol_store_ops {
 	const char *name;
 	void *(*open)(const struct ol_store_options *);
-	void (*ask)(void *backend, struct ol_request *);
+	void (*ask)(void *backend, struct ol_store_request *);
 	void (*counts)(void *backend, struct ol_store_counts *);
 	void (*close)(void *backend);
 };
@@ -166,7 +167,7 @@ void ol_store_get_counts(struct ol_store *, struct ol_store_counts *);
  * The request's callback will not run; it may be carried out all the same. Not
  * after its callback has begun.
  */
-void ol_store_cancel(struct ol_request *);
+void ol_store_cancel(struct ol_store_request *);
 
 /*
  * A new task in row->state, with its payload. A row with a key is compared
@@ -175,36 +176,37 @@ void ol_store_cancel(struct ol_request *);
  * logged, the callback will not run. A payload in a file that was opened with
  * O_TMPFILE below the store's folder is linked, not copied.
  */
-struct ol_request *ol_store_submit(struct ol_store *, const struct ol_row *,
-    struct ol_body *payload, bool lazy, ol_store_fn *, void *arg);
+struct ol_store_request *ol_store_submit(struct ol_store *,
+    const struct ol_row *, struct ol_body *payload, bool lazy, ol_store_fn *,
+    void *arg);
 
 /*
  * Every change afterwards: start (attempt is fence + 1), finish, retry, park,
  * cancel, and what is written when it was interrupted. NULL as above.
  */
-struct ol_request *ol_store_move(struct ol_store *, const struct ol_move *,
-    bool lazy, ol_store_fn *, void *arg);
+struct ol_store_request *ol_store_move(struct ol_store *,
+    const struct ol_move *, bool lazy, ol_store_fn *, void *arg);
 
 /* Remove a task with all that it has. */
-struct ol_request *ol_store_erase(
+struct ol_store_request *ol_store_erase(
     struct ol_store *, const uint8_t *id, ol_store_fn *, void *arg);
 
 /* Retention: remove some tasks that ended long ago. */
-struct ol_request *ol_store_expire(
+struct ol_store_request *ol_store_expire(
     struct ol_store *, const struct ol_expire *, ol_store_fn *, void *arg);
 
-struct ol_request *ol_store_get(
+struct ol_store_request *ol_store_get(
     struct ol_store *, const uint8_t *id, ol_store_fn *, void *arg);
-struct ol_request *ol_store_payload(
+struct ol_store_request *ol_store_payload(
     struct ol_store *, const uint8_t *id, ol_store_fn *, void *arg);
-struct ol_request *ol_store_result(
+struct ol_store_request *ol_store_result(
     struct ol_store *, const uint8_t *id, ol_store_fn *, void *arg);
 
 /*
  * One page. All tasks that have not ended, at start: states =
  * OL_ROW_UNFINISHED, limit = OL_STORE_LIST_MAX, page after page.
  */
-struct ol_request *ol_store_list(
+struct ol_store_request *ol_store_list(
     struct ol_store *, const struct ol_list *, ol_store_fn *, void *arg);
 
 #endif

@@ -48,8 +48,9 @@ struct backend {
 
 	pthread_mutex_t lock;
 	pthread_cond_t asked_or_closing;
-	struct ol_requests asked; /* under lock, as all up to the next line */
-	struct ol_requests done;
+	struct ol_store_requests
+	    asked; /* under lock, as all up to the next line */
+	struct ol_store_requests done;
 	struct ol_store_counts counts;
 	bool closing;
 
@@ -67,21 +68,21 @@ static void
 on_wake(void *arg)
 {
 	struct backend *b = arg;
-	struct ol_requests done = STAILQ_HEAD_INITIALIZER(done);
-	struct ol_request *request;
+	struct ol_store_requests done = STAILQ_HEAD_INITIALIZER(done);
+	struct ol_store_request *request;
 
 	pthread_mutex_lock(&b->lock);
 	STAILQ_CONCAT(&done, &b->done);
 	pthread_mutex_unlock(&b->lock);
 	while ((request = STAILQ_FIRST(&done)) != NULL) {
 		STAILQ_REMOVE_HEAD(&done, link);
-		ol_request_deliver(request, &b->options);
+		ol_store_request_deliver(request, &b->options);
 	}
 }
 
 /* Give answered requests, and news, back to the loop. */
 static void
-give_back(struct backend *b, struct ol_requests *requests)
+give_back(struct backend *b, struct ol_store_requests *requests)
 {
 	if (STAILQ_EMPTY(requests))
 		return;
@@ -92,9 +93,9 @@ give_back(struct backend *b, struct ol_requests *requests)
 }
 
 static void
-give_back_one(struct backend *b, struct ol_request *request)
+give_back_one(struct backend *b, struct ol_store_request *request)
 {
-	struct ol_requests one = STAILQ_HEAD_INITIALIZER(one);
+	struct ol_store_requests one = STAILQ_HEAD_INITIALIZER(one);
 
 	STAILQ_INSERT_TAIL(&one, request, link);
 	give_back(b, &one);
@@ -108,7 +109,7 @@ give_back_one(struct backend *b, struct ol_request *request)
 static void
 set_health(struct backend *b, bool working, const char *why)
 {
-	struct ol_request *news;
+	struct ol_store_request *news;
 
 	b->probe_at = working || b->db.handle == NULL
 			  ? OL_NEVER
@@ -116,7 +117,7 @@ set_health(struct backend *b, bool working, const char *why)
 	if (b->working == working)
 		return;
 	b->working = working;
-	news = ol_request_new(OL_REQUEST_HEALTH);
+	news = ol_store_request_new(OL_ASK_HEALTH);
 	news->working = working;
 	news->why = why;
 	give_back_one(b, news);
@@ -124,9 +125,9 @@ set_health(struct backend *b, bool working, const char *why)
 
 /* Answer all of them with failed. */
 static void
-fail(struct ol_requests *requests, enum ol_store_failed failed)
+fail(struct ol_store_requests *requests, enum ol_store_failed failed)
 {
-	struct ol_request *request;
+	struct ol_store_request *request;
 
 	STAILQ_FOREACH (request, requests, link)
 		request->answer.failed = failed;
@@ -165,10 +166,10 @@ checkpoint(struct backend *b)
  * refers to them. Those that cannot be written move to failed.
  */
 static void
-put_files(
-    struct backend *b, struct ol_requests *writes, struct ol_requests *failed)
+put_files(struct backend *b, struct ol_store_requests *writes,
+    struct ol_store_requests *failed)
 {
-	struct ol_request *request, *next;
+	struct ol_store_request *request, *next;
 	bool flush = false, flushed = true;
 	const char *why = NULL;
 
@@ -198,7 +199,7 @@ put_files(
 		if (request->file > 0)
 			ol_folder_remove(
 			    &b->folder, request->id, request->file);
-		STAILQ_REMOVE(writes, request, ol_request, link);
+		STAILQ_REMOVE(writes, request, ol_store_request, link);
 		STAILQ_INSERT_TAIL(failed, request, link);
 	}
 	fail(failed, OL_STORE_NOT_DONE);
@@ -208,9 +209,9 @@ put_files(
 
 /* Nothing was written: the files have no rows. */
 static void
-remove_files(struct backend *b, struct ol_requests *writes)
+remove_files(struct backend *b, struct ol_store_requests *writes)
 {
-	struct ol_request *request;
+	struct ol_store_request *request;
 
 	STAILQ_FOREACH (request, writes, link)
 		if (request->file != 0)
@@ -219,17 +220,17 @@ remove_files(struct backend *b, struct ol_requests *writes)
 }
 
 static void
-note_unsettled(struct backend *b, struct ol_requests *writes)
+note_unsettled(struct backend *b, struct ol_store_requests *writes)
 {
 	struct unsettled *u = &b->unsettled;
-	struct ol_request *request;
+	struct ol_store_request *request;
 	size_t n = 0;
 
 	STAILQ_FOREACH (request, writes, link)
 		n++;
 	u->tasks = ol_must(realloc(u->tasks, (u->n + n) * sizeof(*u->tasks)));
 	STAILQ_FOREACH (request, writes, link) {
-		if (request->kind == OL_REQUEST_EXPIRE)
+		if (request->kind == OL_ASK_EXPIRE)
 			continue;
 		memcpy(u->tasks[u->n].id, request->id, OL_ROW_ID);
 		u->tasks[u->n++].file = request->file;
@@ -238,10 +239,10 @@ note_unsettled(struct backend *b, struct ol_requests *writes)
 
 /* All in one transaction. SQLite's result; *committing: COMMIT was tried. */
 static int
-transact(struct backend *b, struct ol_requests *writes,
+transact(struct backend *b, struct ol_store_requests *writes,
     struct ol_doomed *doomed, bool *committing)
 {
-	struct ol_request *request;
+	struct ol_store_request *request;
 	bool flushes = false;
 	int rc;
 
@@ -266,8 +267,8 @@ transact(struct backend *b, struct ol_requests *writes,
 
 /* The transaction failed: answer, and leave nothing half done. */
 static void
-on_not_committed(
-    struct backend *b, struct ol_requests *writes, int rc, bool committing)
+on_not_committed(struct backend *b, struct ol_store_requests *writes, int rc,
+    bool committing)
 {
 	bool harmless = ol_sqlite_db_harmless(rc);
 
@@ -287,11 +288,11 @@ on_not_committed(
 }
 
 static void
-write_batch(struct backend *b, struct ol_requests *writes)
+write_batch(struct backend *b, struct ol_store_requests *writes)
 {
-	struct ol_requests failed = STAILQ_HEAD_INITIALIZER(failed);
+	struct ol_store_requests failed = STAILQ_HEAD_INITIALIZER(failed);
 	struct ol_doomed doomed = { 0 };
-	struct ol_request *request;
+	struct ol_store_request *request;
 	uint64_t n = 0, lost = 0;
 	bool committing;
 	size_t i;
@@ -331,9 +332,9 @@ write_batch(struct backend *b, struct ol_requests *writes)
 }
 
 static void
-read_batch(struct backend *b, struct ol_requests *reads)
+read_batch(struct backend *b, struct ol_store_requests *reads)
 {
-	struct ol_request *request;
+	struct ol_store_request *request;
 	int rc;
 
 	while ((request = STAILQ_FIRST(reads)) != NULL) {
@@ -358,19 +359,19 @@ static int
 settle(struct backend *b)
 {
 	struct unsettled *u = &b->unsettled;
-	struct ol_request *news;
+	struct ol_store_request *news;
 	bool refers;
 	int rc;
 
 	while (u->n > 0) {
-		news = ol_request_new(OL_REQUEST_SETTLED);
+		news = ol_store_request_new(OL_ASK_SETTLED);
 		memcpy(news->id, u->tasks[u->n - 1].id, OL_ROW_ID);
 		rc = ol_sqlite_rows_refers(
 		    &b->db, news->id, u->tasks[u->n - 1].file, &refers);
 		if (rc == SQLITE_OK)
 			rc = ol_sqlite_rows_read(&b->db, &b->folder, news);
 		if (rc != SQLITE_OK) {
-			ol_request_free(news);
+			ol_store_request_free(news);
 			drop(b, rc);
 			return -1;
 		}
@@ -438,10 +439,10 @@ out:
 
 /* Under lock: what is done at once of what was asked for. */
 static void
-take_batch(
-    struct backend *b, struct ol_requests *writes, struct ol_requests *reads)
+take_batch(struct backend *b, struct ol_store_requests *writes,
+    struct ol_store_requests *reads)
 {
-	struct ol_request *request;
+	struct ol_store_request *request;
 	int64_t bytes = 0;
 	int n = 0;
 
@@ -450,7 +451,7 @@ take_batch(
 		STAILQ_REMOVE_HEAD(&b->asked, link);
 		if (request->body != NULL)
 			bytes += request->body->size;
-		if (ol_request_writes(request))
+		if (ol_store_request_writes(request))
 			STAILQ_INSERT_TAIL(writes, request, link);
 		else
 			STAILQ_INSERT_TAIL(reads, request, link);
@@ -482,7 +483,7 @@ static void *
 run(void *arg)
 {
 	struct backend *b = arg;
-	struct ol_requests writes, reads;
+	struct ol_store_requests writes, reads;
 	bool ended = false;
 
 	while (!ended) {
@@ -589,7 +590,7 @@ err1:
 }
 
 static void
-sqlite_ask(void *backend, struct ol_request *request)
+sqlite_ask(void *backend, struct ol_store_request *request)
 {
 	struct backend *b = backend;
 

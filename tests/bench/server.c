@@ -45,7 +45,7 @@ on_request(struct ol_request *request, void *arg)
 }
 
 static void
-on_body(struct ol_request *request, enum ol_body how, void *arg)
+on_body(struct ol_request *request, enum ol_body_end how, void *arg)
 {
 	const char *uri = ol_request_param(request, "DOCUMENT_URI");
 

@@ -533,7 +533,7 @@ test_cancelled_request_says_nothing(void **state)
 {
 	struct stored *s = &((struct place *)*state)->s;
 	struct ol_row row = stored_row(1);
-	struct ol_request *request;
+	struct ol_store_request *request;
 
 	request = ol_store_submit(s->store, &row, NULL, false, stored_take, s);
 	ol_store_cancel(request);

@@ -172,7 +172,7 @@ stored_wait_for(struct stored *s, const int *flag, int ms)
 }
 
 static int
-answered(struct stored *s, struct ol_request *request)
+answered(struct stored *s, struct ol_store_request *request)
 {
 	if (request == NULL)
 		return -100;

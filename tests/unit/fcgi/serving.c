@@ -113,7 +113,7 @@ on_request(struct ol_request *request, void *arg)
 }
 
 static void
-on_body(struct ol_request *request, enum ol_body how, void *arg)
+on_body(struct ol_request *request, enum ol_body_end how, void *arg)
 {
 	static const int status[] = { [OL_BODY_WHOLE] = 200,
 		[OL_BODY_TOO_LARGE] = 413,

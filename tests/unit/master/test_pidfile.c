@@ -11,7 +11,7 @@
 #include <cmocka.h>
 
 #include "base/must.h"
-#include "master/folder.h"
+#include "master/runtime.h"
 #include "master/pidfile.h"
 
 static void
@@ -84,16 +84,16 @@ test_folders(void **state)
 	(void)state;
 	ol_must(mkdtemp(folder));
 	snprintf(file, sizeof(file), "%s/o.pid", folder);
-	made = ol_folder_make(file, "notify", 0711);
+	made = ol_runtime_make(file, "notify", 0711);
 	assert_non_null(made);
 	assert_int_equal(stat(made, &st), 0);
 	assert_int_equal(st.st_mode & 07777, 0711);
-	assert_int_equal(ol_folder_sweep(made), 0);
+	assert_int_equal(ol_runtime_sweep(made), 0);
 	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		snprintf(file, sizeof(file), "%s/%s", made, names[i]);
 		put(file, "");
 	}
-	assert_int_equal(ol_folder_sweep(made), 41);
+	assert_int_equal(ol_runtime_sweep(made), 41);
 	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		snprintf(file, sizeof(file), "%s/%s", made, names[i]);
 		assert_int_equal(unlink(file), 0);
@@ -102,7 +102,7 @@ test_folders(void **state)
 	/* Not through a link to where others may write. */
 	assert_int_equal(symlink("/tmp", made), 0);
 	snprintf(file, sizeof(file), "%s/o.pid", folder);
-	assert_null(ol_folder_make(file, "notify", 0711));
+	assert_null(ol_runtime_make(file, "notify", 0711));
 	unlink(made);
 	free(made);
 	rmdir(folder);

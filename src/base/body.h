@@ -2,8 +2,8 @@
  * The bytes of a payload or a result: in memory, or in a file. They never
  * change, and live as long as somebody holds a reference. Any thread.
  */
-#ifndef OL_STORE_BODY_H
-#define OL_STORE_BODY_H
+#ifndef OL_BASE_BODY_H
+#define OL_BASE_BODY_H
 
 #include <stdatomic.h>
 #include <stddef.h>

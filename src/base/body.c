@@ -3,7 +3,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "store/body.h"
+#include "base/body.h"
 
 struct ol_body *
 ol_body_new(const void *data, size_t size)

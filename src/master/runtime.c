@@ -11,10 +11,10 @@
 
 #include "base/log.h"
 #include "base/must.h"
-#include "master/folder.h"
+#include "master/runtime.h"
 
 char *
-ol_folder_make(const char *file, const char *name, mode_t mode)
+ol_runtime_make(const char *file, const char *name, mode_t mode)
 {
 	char *copy = ol_must(strdup(file)), *path;
 	struct stat st;
@@ -47,7 +47,7 @@ err:
 }
 
 int
-ol_folder_lock(const char *folder)
+ol_runtime_lock(const char *folder)
 {
 	int fd = open(folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
@@ -85,7 +85,7 @@ generation_of(const char *name)
 }
 
 unsigned
-ol_folder_sweep(const char *folder)
+ol_runtime_sweep(const char *folder)
 {
 	DIR *dir = opendir(folder);
 	unsigned generation, most = 0;

@@ -1,0 +1,28 @@
+/*
+ * The task API over FastCGI: routes, privileges, answers (interface.md §4).
+ * Belongs to the loop's thread.
+ */
+#ifndef OL_API_API_H
+#define OL_API_API_H
+
+#include "config/conf.h"
+#include "fcgi/server.h"
+
+struct ol_api;
+struct ol_engine;
+
+/* engine is borrowed; conf until the next ol_api_configure(). */
+struct ol_api *ol_api_new(struct ol_engine *, const struct ol_conf *conf);
+void ol_api_free(struct ol_api *);
+void ol_api_configure(struct ol_api *, const struct ol_conf *conf);
+
+/* One listener's way in. Owned by whoever owns the server. */
+struct ol_door {
+	struct ol_api *api;
+	enum ol_access access; /* no request gets more */
+};
+
+/* For ol_server_new(), with a struct ol_door as its arg. */
+extern const struct ol_server_events ol_api_events;
+
+#endif

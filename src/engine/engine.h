@@ -1,0 +1,141 @@
+/*
+ * The engine: submit → commit → dispatch → finish → drain. Owns the stores and
+ * the scheduler, knows executors by their operations. All of it belongs to the
+ * loop's thread; callbacks come from the loop, never from within the call that
+ * asked, exactly once unless the call is cancelled.
+ */
+#ifndef OL_ENGINE_ENGINE_H
+#define OL_ENGINE_ENGINE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/body.h"
+#include "base/id.h"
+#include "config/conf.h"
+#include "engine/object.h"
+
+struct ol_engine;
+struct ol_engine_call;
+struct ol_loop;
+struct ol_programs;
+
+struct ol_engine_options {
+	struct ol_loop *loop;
+	const char *folder; /* of the store: state/store */
+	/* All tasks of an earlier life are there: submits are taken now. */
+	void (*on_loaded)(void *arg);
+	/* The drain is done: nothing runs, everything is written. */
+	void (*on_drained)(void *arg);
+	/* A running attempt was granted time until deadline in a drain. */
+	void (*on_deadline)(void *arg, int64_t deadline);
+	void *arg;
+};
+
+/* Opens the store, blocking, and begins to load. NULL: logged. */
+struct ol_engine *ol_engine_new(
+    const struct ol_engine_options *, const struct ol_conf *);
+
+/* Writes what is left, closes the stores, blocking, and frees. */
+void ol_engine_free(struct ol_engine *);
+
+/* The configuration from now on; borrowed until the next one, which must come
+ * before this one is freed. Attempts that run keep their rules. */
+void ol_engine_configure(struct ol_engine *, const struct ol_conf *);
+
+/* A channel to a (new) spawner, and the number of the configuration. Takes
+ * channel. */
+void ol_engine_spawner(struct ol_engine *, int channel);
+void ol_engine_generation(struct ol_engine *, uint32_t generation);
+
+/* A descriptor of the folder where bodies are spooled so that the store links
+ * them instead of copying; borrowed. */
+int ol_engine_spool(const struct ol_engine *);
+
+/* See design.md §7. A second call replaces the times. */
+void ol_engine_drain(struct ol_engine *, int64_t deadline, int64_t grace);
+
+enum ol_engine_health {
+	OL_ENGINE_READY,
+	OL_ENGINE_LOADING, /* the tasks of an earlier life */
+	OL_ENGINE_FAILING, /* the store does not work */
+	OL_ENGINE_DRAINING,
+};
+
+/* *why: for people, static, when it is not READY. */
+enum ol_engine_health ol_engine_health(
+    const struct ol_engine *, const char **why);
+
+/* What came of a call. */
+enum ol_engine_answer {
+	OL_ENGINE_OK,
+	OL_ENGINE_DUPLICATE, /* submit: that key has a task: the object is it */
+	OL_ENGINE_CONFLICT,  /* submit: that key has a task, of another request
+			      */
+	OL_ENGINE_IN_FLIGHT, /* submit: the first one with that key is not
+			      committed yet */
+	OL_ENGINE_UNKNOWN,   /* no such task (any more), or no such type */
+	OL_ENGINE_FULL,	     /* max_waiting */
+	OL_ENGINE_NOT_TAKEN, /* draining, loading, or the store is failing:
+			      known not to be stored */
+	OL_ENGINE_UNSURE,    /* the store failed: stored, or not */
+	OL_ENGINE_UNFINISHED, /* result: not yet; the object says how far */
+	OL_ENGINE_GONE,	      /* result: not kept any more, or cancelled */
+};
+
+struct ol_engine_result {
+	enum ol_engine_answer answer;
+	/* The task; NULL with UNKNOWN and where nothing is known. Borrowed. */
+	const struct ol_object *object;
+	struct ol_body
+	    *body;	 /* result: with OK; reference it, or NULL: empty */
+	int retry_after; /* seconds, for the answers that ask to try again */
+	const char *why; /* for people, or NULL; static */
+};
+
+typedef void ol_engine_fn(void *arg, const struct ol_engine_result *);
+
+/* Nobody waits for the answer any more. Not after its callback has begun. */
+void ol_engine_cancel_call(struct ol_engine_call *);
+
+struct ol_engine_submit {
+	const char *type;
+	const char *owner;	  /* "": none */
+	const uint8_t *session;	  /* 32 bytes, or NULL */
+	const char *key;	  /* Idempotency-Key; "": none */
+	const uint8_t *key_hash;  /* of payload and options; with a key */
+	const char *content_type; /* "": none */
+	struct ol_body *payload;  /* referenced; NULL: empty */
+	const struct ol_object_variable *context;
+	size_t ncontext;
+	int64_t due;   /* milliseconds since 1970; 0: at once */
+	int64_t delay; /* nanoseconds from now; instead of due; 0: none */
+	int priority;  /* INT_MIN: the type's */
+};
+
+/* A new task. The answer comes after the commit its type asks for. */
+struct ol_engine_call *ol_engine_submit(struct ol_engine *,
+    const struct ol_engine_submit *, ol_engine_fn *, void *arg);
+
+/* The object as it is now: OK or UNKNOWN (NOT_TAKEN: the store fails). */
+struct ol_engine_call *ol_engine_get(
+    struct ol_engine *, const struct ol_id *, ol_engine_fn *, void *arg);
+
+/* OK: succeeded, with the body. UNFINISHED, GONE, UNKNOWN; OK with a state that
+ * is not succeeded: the object tells what went wrong. */
+struct ol_engine_call *ol_engine_get_result(
+    struct ol_engine *, const struct ol_id *, ol_engine_fn *, void *arg);
+
+/*
+ * Cancel: the answer comes when what was asked for is on disk. OK with the
+ * object: running (told to stop), cancelled, or ended before.
+ */
+struct ol_engine_call *ol_engine_cancel(
+    struct ol_engine *, const struct ol_id *, ol_engine_fn *, void *arg);
+
+/* Remove a task that has ended; one that has not is UNFINISHED. */
+struct ol_engine_call *ol_engine_purge(
+    struct ol_engine *, const struct ol_id *, ol_engine_fn *, void *arg);
+
+#endif
