@@ -21,28 +21,52 @@ ol_store_request_free(struct ol_store_request *request)
 	for (i = 0; request->answer.rows != NULL && i < request->answer.n; i++)
 		free(request->answer.rows[i]);
 	free((void *)(uintptr_t)request->answer.rows);
+	for (i = 0; request->answer.attempts != NULL && i < request->answer.n;
+	     i++)
+		free(request->answer.attempts[i]);
+	free((void *)(uintptr_t)request->answer.attempts);
 	ol_body_free(request->answer.body);
 	ol_body_free(request->body);
 	free(request->row);
 	free((void *)(uintptr_t)request->move.error.data);
+	free((void *)(uintptr_t)request->move.log.data);
 	free((void *)(uintptr_t)request->move.result_type);
 	free((void *)(uintptr_t)request->list.type);
 	free((void *)(uintptr_t)request->list.owner);
 	free(request);
 }
 
+/* An array with room for one more than n: for 1, 2, 4, 8 … of them. */
+static void *
+with_room(const void *array, size_t n)
+{
+	void *room = (void *)(uintptr_t)array;
+
+	if ((n & (n - 1)) == 0)
+		room = ol_must(
+		    realloc(room, (n == 0 ? 1 : n * 2) * sizeof(void *)));
+	return room;
+}
+
 void
 ol_store_request_add_row(struct ol_store_request *request, struct ol_row *row)
 {
-	struct ol_row **rows = (void *)(uintptr_t)request->answer.rows;
-	size_t n = request->answer.n;
+	struct ol_answer *answer = &request->answer;
+	struct ol_row **rows = with_room(answer->rows, answer->n);
 
-	/* Room for 1, 2, 4, 8 … rows. */
-	if ((n & (n - 1)) == 0)
-		rows = ol_must(
-		    realloc(rows, (n == 0 ? 1 : n * 2) * sizeof(rows[0])));
-	rows[request->answer.n++] = row;
-	request->answer.rows = rows;
+	rows[answer->n++] = row;
+	answer->rows = rows;
+}
+
+void
+ol_store_request_add_attempt(
+    struct ol_store_request *request, struct ol_attempt *attempt)
+{
+	struct ol_answer *answer = &request->answer;
+	struct ol_attempt **attempts = with_room(answer->attempts, answer->n);
+
+	attempts[answer->n++] = attempt;
+	answer->attempts = attempts;
 }
 
 void

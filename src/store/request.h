@@ -15,6 +15,7 @@ enum ol_store_request_kind {
 	OL_ASK_GET,
 	OL_ASK_PAYLOAD,
 	OL_ASK_RESULT,
+	OL_ASK_ATTEMPTS,
 	OL_ASK_LIST,
 	/* from here on: news of the backend, which nobody asked for */
 	OL_ASK_SETTLED, /* id, and the row when it is there */
@@ -27,7 +28,7 @@ struct ol_store_request {
 	bool lazy;
 	uint8_t id[OL_ROW_ID]; /* of all kinds with one task */
 	struct ol_row *row;    /* submit, settled: owned */
-	struct ol_move move;   /* its error and type are owned */
+	struct ol_move move;   /* its error, log and type are owned */
 	struct ol_list list;   /* its texts are owned */
 	struct ol_expire expire;
 	struct ol_body *body; /* payload or result to write: a reference */
@@ -36,7 +37,7 @@ struct ol_store_request {
 	const char *why; /* static */
 	ol_store_fn *fn; /* NULL: cancelled, or news */
 	void *arg;
-	struct ol_answer answer; /* rows and body are owned */
+	struct ol_answer answer; /* rows, attempts and body are owned */
 };
 
 STAILQ_HEAD(ol_store_requests, ol_store_request);
@@ -54,6 +55,18 @@ void ol_store_request_deliver(
 
 /* Add a row to the answer; takes it (from ol_row_copy()). */
 void ol_store_request_add_row(struct ol_store_request *, struct ol_row *);
+
+/* Add an attempt to the answer; takes it (from ol_attempt_copy()). */
+void ol_store_request_add_attempt(
+    struct ol_store_request *, struct ol_attempt *);
+
+/* Whether the move of a row in that state, with its fence, ends an attempt. */
+static inline bool
+ol_move_ends_attempt(enum ol_row_state state, const struct ol_move *move)
+{
+	return state == OL_ROW_RUNNING &&
+	       (move->state != OL_ROW_RUNNING || move->attempt != move->fence);
+}
 
 static inline bool
 ol_store_request_writes(const struct ol_store_request *request)

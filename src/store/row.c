@@ -33,8 +33,8 @@ ol_row_check(const struct ol_row *row)
 	if (!fits(row->key, OL_ROW_TEXT_MAX) ||
 	    !fits(row->key_scope, OL_ROW_TEXT_MAX))
 		return "idempotency key";
-	if (row->options.size > OL_ROW_OPTIONS_MAX)
-		return "options";
+	if (row->context.size > OL_ROW_CONTEXT_MAX)
+		return "context";
 	if (row->error.size > OL_ROW_ERROR_MAX)
 		return "error";
 	return NULL;
@@ -78,7 +78,7 @@ ol_row_copy(const struct ol_row *row)
 	    ol_must(malloc(sizeof(*copy) + room(row->type) + room(row->owner) +
 			   room(row->content_type) + room(row->result_type) +
 			   room(row->key_scope) + room(row->key) +
-			   row->options.size + row->error.size));
+			   row->context.size + row->error.size));
 	*copy = *row;
 	end = (char *)(copy + 1);
 	copy->type = put_text(&end, row->type);
@@ -87,7 +87,34 @@ ol_row_copy(const struct ol_row *row)
 	copy->result_type = put_text(&end, row->result_type);
 	copy->key_scope = put_text(&end, row->key_scope);
 	copy->key = put_text(&end, row->key);
-	copy->options = put_bytes(&end, row->options);
+	copy->context = put_bytes(&end, row->context);
 	copy->error = put_bytes(&end, row->error);
+	return copy;
+}
+
+const char *
+ol_attempt_check(const struct ol_attempt *attempt)
+{
+	if (!ol_row_is_state(attempt->state))
+		return "state";
+	if (attempt->error.size > OL_ROW_ERROR_MAX)
+		return "error";
+	if (attempt->log.size > OL_ROW_LOG_MAX)
+		return "log";
+	return NULL;
+}
+
+struct ol_attempt *
+ol_attempt_copy(const struct ol_attempt *attempt)
+{
+	struct ol_attempt *copy;
+	char *end;
+
+	copy = ol_must(
+	    malloc(sizeof(*copy) + attempt->error.size + attempt->log.size));
+	*copy = *attempt;
+	end = (char *)(copy + 1);
+	copy->error = put_bytes(&end, attempt->error);
+	copy->log = put_bytes(&end, attempt->log);
 	return copy;
 }

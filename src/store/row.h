@@ -9,11 +9,13 @@
 enum {
 	OL_ROW_ID = 16,
 	OL_ROW_HASH = 32,
+	OL_ROW_SESSION = 32,
 	/* The most bytes of each field; what is longer is not stored. */
 	OL_ROW_TYPE_MAX = 64,
 	OL_ROW_TEXT_MAX = 1024, /* owner, key_scope, key, the content types */
 	OL_ROW_ERROR_MAX = 16 * 1024,
-	OL_ROW_OPTIONS_MAX = 64 * 1024,
+	OL_ROW_CONTEXT_MAX = 64 * 1024,
+	OL_ROW_LOG_MAX = 64 * 1024,
 };
 
 /*
@@ -46,24 +48,33 @@ struct ol_row {
 	uint8_t id[OL_ROW_ID];
 	enum ol_row_state state;
 	int priority;	  /* -100 … 100 */
-	uint32_t attempt; /* of the last or the running attempt: the fence
-			   */
-	uint32_t runs;	  /* how many attempts are allowed			*/
+	uint32_t attempt; /* the last or the running one: the fence */
+	uint32_t refunds; /* attempts that do not count */
 	uint32_t crashes;
+	bool first;	  /* it was interrupted: it goes ahead of all others */
+	bool has_session; /* without one, session means nothing */
+	uint8_t session[OL_ROW_SESSION];
 	/* Milliseconds since 1970, 0: none. */
 	int64_t created, due, started, ended;
-	const char *type, *owner, *content_type, *result_type; /* "" is none
-								*/
-	/* Idempotency-Key: key "" is none, then scope and hash mean nothing.
-	 */
+	/* "" is none. */
+	const char *type, *owner, *content_type, *result_type;
+	/* Idempotency-Key: without a key, scope and hash mean nothing. */
 	const char *key_scope, *key;
-	uint8_t key_hash[OL_ROW_HASH];	/* of the request with that key
-					 */
-	struct ol_bytes options, error; /* the caller's, opaque */
+	uint8_t key_hash[OL_ROW_HASH];	/* of the request with that key */
+	struct ol_bytes context, error; /* the caller's, opaque */
 	/* Set by the store, not read from the caller. */
 	int64_t seq;	      /* rises with each submit */
 	int64_t payload_size; /* -1: erased */
 	int64_t result_size;  /* -1: none */
+};
+
+/* How an attempt that left words behind ended. */
+struct ol_attempt {
+	uint32_t number;
+	enum ol_row_state state; /* of the task afterwards */
+	int64_t started, ended;	 /* milliseconds since 1970 */
+	struct ol_bytes error;	 /* the caller's, opaque */
+	struct ol_bytes log;	 /* its standard error */
 };
 
 /* Whether number is one of the states. */
@@ -77,5 +88,11 @@ const char *ol_row_check(const struct ol_row *);
  * are bounded by ol_row_check(); aborts when out of memory.
  */
 struct ol_row *ol_row_copy(const struct ol_row *);
+
+/* NULL, or the name of a field that is out of its bounds. */
+const char *ol_attempt_check(const struct ol_attempt *);
+
+/* As ol_row_copy(). */
+struct ol_attempt *ol_attempt_copy(const struct ol_attempt *);
 
 #endif

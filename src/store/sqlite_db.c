@@ -11,57 +11,13 @@
 #include "base/must.h"
 #include "store/folder.h"
 #include "store/sqlite_db.h"
-
-/* "outl": file(1) and a curious operator see whose it is. */
-#define APPLICATION_ID 0x6f75746c
-
-/*
- * Each entry brings the schema one version further (PRAGMA user_version), and
- * never changes once it has been released. Payloads and results have tables
- * of their own: a row that moves is written again as a whole.
- */
-static const char *const migrations[] = {
-	"CREATE TABLE task ("
-	" seq INTEGER PRIMARY KEY,"
-	" id BLOB NOT NULL UNIQUE,"
-	" state INTEGER NOT NULL,"
-	" priority INTEGER NOT NULL,"
-	" attempt INTEGER NOT NULL,"
-	" runs INTEGER NOT NULL,"
-	" crashes INTEGER NOT NULL,"
-	" created INTEGER NOT NULL,"
-	" due INTEGER NOT NULL,"
-	" started INTEGER NOT NULL,"
-	" ended INTEGER NOT NULL,"
-	" payload_size INTEGER NOT NULL," /* -1: erased */
-	" payload_file INTEGER NOT NULL," /* 0: in table payload */
-	" result_size INTEGER NOT NULL,"  /* -1: none */
-	" result_file INTEGER NOT NULL,"
-	" type TEXT NOT NULL,"
-	" owner TEXT NOT NULL,"
-	" content_type TEXT NOT NULL,"
-	" result_type TEXT NOT NULL,"
-	" key_scope TEXT,"
-	" key TEXT," /* NULL: none */
-	" key_hash BLOB,"
-	" error BLOB NOT NULL,"
-	" options BLOB NOT NULL);"
-	"CREATE TABLE payload (seq INTEGER PRIMARY KEY, bytes BLOB NOT NULL);"
-	"CREATE TABLE result (seq INTEGER PRIMARY KEY, bytes BLOB NOT NULL);"
-	"CREATE UNIQUE INDEX task_key ON task (key_scope, key)"
-	" WHERE key IS NOT NULL;"
-	"CREATE INDEX task_open ON task (seq) WHERE state < 10;"
-	"CREATE INDEX task_dead ON task (seq) WHERE state >= 12;"
-	"CREATE INDEX task_ended ON task (state, ended) WHERE state >= 10;",
-};
-
-enum { SCHEMA = sizeof(migrations) / sizeof(migrations[0]) };
+#include "store/sqlite_schema.h"
 
 #define COLUMNS \
-	"seq, id, state, priority, attempt, runs, crashes, created, due, " \
-	"started, ended, payload_size, payload_file, result_size, " \
-	"result_file, type, owner, content_type, result_type, key_scope, " \
-	"key, key_hash, error, options"
+	"seq, id, state, priority, attempt, refunds, crashes, first, " \
+	"created, due, started, ended, payload_size, payload_file, " \
+	"result_size, result_file, type, owner, content_type, result_type, " \
+	"key_scope, key, key_hash, session, error, context"
 
 static const char *const sql[OL_SQL_COUNT] = {
 	[OL_SQL_BEGIN] = "BEGIN IMMEDIATE",
@@ -69,28 +25,40 @@ static const char *const sql[OL_SQL_COUNT] = {
 	[OL_SQL_ROLLBACK] = "ROLLBACK",
 	[OL_SQL_FIND] =
 	    "SELECT seq, state, attempt, payload_file, result_size, "
-	    "result_file FROM task WHERE id = ?1",
+	    "result_file, started FROM task WHERE id = ?1",
 	[OL_SQL_FIND_KEY] = "SELECT id, key_hash FROM task "
 			    "WHERE key_scope = ?1 AND key = ?2 "
 			    "AND key IS NOT NULL",
 	[OL_SQL_INSERT] =
 	    "INSERT INTO task (" COLUMNS ") VALUES (NULL, ?2, ?3, ?4, ?5, ?6, "
-	    "?7, ?8, ?9, ?10, ?11, ?12, ?13, -1, 0, ?16, ?17, ?18, ?19, ?20, "
-	    "?21, ?22, ?23, ?24)",
+	    "?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, -1, 0, ?17, ?18, ?19, ?20, "
+	    "?21, ?22, ?23, ?24, ?25, ?26)",
 	[OL_SQL_INSERT_PAYLOAD] = "INSERT INTO payload VALUES (?1, ?2)",
 	/* The fence: compared here, in the writing itself. */
 	[OL_SQL_MOVE] =
-	    "UPDATE task SET state = ?4, attempt = ?5, runs = ?6, "
+	    "UPDATE task SET state = ?4, attempt = ?5, refunds = ?6, "
 	    "crashes = ?7, due = ?8, started = ?9, ended = ?10, error = ?11, "
-	    "result_size = ?12, result_file = ?13, result_type = ?14 "
+	    "result_size = ?12, result_file = ?13, result_type = ?14, "
+	    "first = ?15 "
 	    "WHERE seq = ?1 AND attempt = ?2 AND (state >= 10) = ?3",
 	[OL_SQL_INSERT_RESULT] = "INSERT INTO result VALUES (?1, ?2)",
 	[OL_SQL_ERASE_SECRETS] =
 	    "UPDATE task SET payload_size = -1, payload_file = 0, "
-	    "options = x'' WHERE seq = ?1",
+	    "context = x'' WHERE seq = ?1",
 	[OL_SQL_DELETE] = "DELETE FROM task WHERE seq = ?1",
 	[OL_SQL_DELETE_PAYLOAD] = "DELETE FROM payload WHERE seq = ?1",
 	[OL_SQL_DELETE_RESULT] = "DELETE FROM result WHERE seq = ?1",
+	[OL_SQL_INSERT_ATTEMPT] =
+	    "INSERT OR REPLACE INTO attempt (task, number, started, ended, "
+	    "state, error, log) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+	[OL_SQL_DELETE_OLD_ATTEMPTS] =
+	    "DELETE FROM attempt WHERE task = ?1 AND number <= "
+	    "(SELECT number FROM attempt WHERE task = ?1 "
+	    "ORDER BY number DESC LIMIT 1 OFFSET ?2)",
+	[OL_SQL_DELETE_ATTEMPTS] = "DELETE FROM attempt WHERE task = ?1",
+	[OL_SQL_ATTEMPTS] = "SELECT number, started, ended, state, error, log "
+			    "FROM attempt WHERE task = ?1 "
+			    "ORDER BY number DESC LIMIT ?2",
 	[OL_SQL_EXPIRED] = "SELECT id FROM task INDEXED BY task_ended WHERE "
 			   "state = ?1 AND state >= 10 AND ended < ?2 LIMIT ?3",
 	[OL_SQL_GET] = "SELECT " COLUMNS " FROM task WHERE id = ?1",
@@ -166,22 +134,6 @@ exec(struct ol_sqlite_db *db, const char *text)
 	return sqlite3_exec(db->handle, text, NULL, NULL, NULL);
 }
 
-/* A PRAGMA's one number; -1 when there is none. */
-static int64_t
-number(struct ol_sqlite_db *db, const char *text)
-{
-	sqlite3_stmt *statement;
-	int64_t n = -1;
-
-	if (sqlite3_prepare_v2(db->handle, text, -1, &statement, NULL) !=
-	    SQLITE_OK)
-		return -1;
-	if (sqlite3_step(statement) == SQLITE_ROW)
-		n = sqlite3_column_int64(statement, 0);
-	sqlite3_finalize(statement);
-	return n;
-}
-
 int
 ol_sqlite_db_begin(struct ol_sqlite_db *db, bool flushes)
 {
@@ -219,8 +171,8 @@ ol_sqlite_db_touch(struct ol_sqlite_db *db)
 {
 	char set[48];
 
-	snprintf(
-	    set, sizeof(set), "PRAGMA application_id = %d", APPLICATION_ID);
+	snprintf(set, sizeof(set), "PRAGMA application_id = %d",
+	    OL_SQLITE_APPLICATION);
 	return exec(db, set);
 }
 
@@ -253,40 +205,6 @@ check(struct ol_sqlite_db *db)
 	}
 	return verdict != NULL ? verdict
 			       : ol_must(strdup(sqlite3_errmsg(db->handle)));
-}
-
-static int
-migrate(struct ol_sqlite_db *db, enum ol_log_level level)
-{
-	int64_t version = number(db, "PRAGMA user_version");
-	char set[80];
-
-	if (version > SCHEMA) {
-		ol_log_write(NULL, level,
-		    "store: the database has schema %d, made by a newer "
-		    "outlast; this one knows %d",
-		    (int)version, (int)SCHEMA);
-		return -1;
-	}
-	for (; version >= 0 && version < SCHEMA; version++) {
-		snprintf(set, sizeof(set),
-		    "PRAGMA user_version = %d; PRAGMA application_id = %d",
-		    (int)version + 1, APPLICATION_ID);
-		if (exec(db, "BEGIN IMMEDIATE") != SQLITE_OK ||
-		    exec(db, migrations[version]) != SQLITE_OK ||
-		    exec(db, set) != SQLITE_OK ||
-		    exec(db, "COMMIT") != SQLITE_OK)
-			goto err;
-		if (version > 0)
-			ol_log_notice(NULL, "store: schema %d is now %d",
-			    (int)version, (int)version + 1);
-	}
-	if (version == SCHEMA)
-		return 0;
-err:
-	ol_log_write(NULL, level, "store: cannot make the schema: %s",
-	    sqlite3_errmsg(db->handle));
-	return -1;
 }
 
 static int
@@ -399,7 +317,8 @@ ol_sqlite_db_open(struct ol_sqlite_db *db, struct ol_folder *folder, bool quiet)
 		    path, verdict);
 		goto err;
 	}
-	if (migrate(db, level) == -1)
+	if (ol_sqlite_schema_migrate(db->handle, &ol_sqlite_schema, level) ==
+	    -1)
 		goto err;
 	for (i = 0; i < OL_SQL_COUNT; i++) {
 		if (sqlite3_prepare_v3(db->handle, sql[i], -1,

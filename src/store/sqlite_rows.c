@@ -16,8 +16,9 @@ enum column {
 	STATE,
 	PRIORITY,
 	ATTEMPT,
-	RUNS,
+	REFUNDS,
 	CRASHES,
+	FIRST,
 	CREATED,
 	DUE,
 	STARTED,
@@ -33,8 +34,9 @@ enum column {
 	KEY_SCOPE,
 	KEY,
 	KEY_HASH,
+	SESSION,
 	ERROR,
-	OPTIONS,
+	CONTEXT,
 };
 
 /* What FIND says of a task. */
@@ -44,6 +46,7 @@ struct found {
 	int64_t state, attempt;
 	int64_t payload_file;
 	int64_t result_size, result_file;
+	int64_t started;
 };
 
 void
@@ -89,6 +92,7 @@ find(struct ol_sqlite_db *db, const uint8_t *id, struct found *found)
 		found->payload_file = sqlite3_column_int64(statement, 3);
 		found->result_size = sqlite3_column_int64(statement, 4);
 		found->result_file = sqlite3_column_int64(statement, 5);
+		found->started = sqlite3_column_int64(statement, 6);
 	}
 	sqlite3_reset(statement);
 	sqlite3_clear_bindings(statement);
@@ -154,8 +158,9 @@ insert_row(struct ol_sqlite_db *db, struct ol_store_request *request)
 	sqlite3_bind_int(s, STATE + 1, (int)row->state);
 	sqlite3_bind_int(s, PRIORITY + 1, row->priority);
 	sqlite3_bind_int64(s, ATTEMPT + 1, row->attempt);
-	sqlite3_bind_int64(s, RUNS + 1, row->runs);
+	sqlite3_bind_int64(s, REFUNDS + 1, row->refunds);
 	sqlite3_bind_int64(s, CRASHES + 1, row->crashes);
+	sqlite3_bind_int(s, FIRST + 1, row->first);
 	sqlite3_bind_int64(s, CREATED + 1, row->created);
 	sqlite3_bind_int64(s, DUE + 1, row->due);
 	sqlite3_bind_int64(s, STARTED + 1, row->started);
@@ -171,8 +176,10 @@ insert_row(struct ol_sqlite_db *db, struct ol_store_request *request)
 		bind_text(s, KEY + 1, row->key);
 		bind_blob(s, KEY_HASH + 1, row->key_hash, OL_ROW_HASH);
 	}
+	if (row->has_session)
+		bind_blob(s, SESSION + 1, row->session, OL_ROW_SESSION);
 	bind_blob(s, ERROR + 1, row->error.data, row->error.size);
-	bind_blob(s, OPTIONS + 1, row->options.data, row->options.size);
+	bind_blob(s, CONTEXT + 1, row->context.data, row->context.size);
 	return ol_sqlite_db_run(db, OL_SQL_INSERT);
 }
 
@@ -226,7 +233,7 @@ update_row(
 	sqlite3_bind_int(s, 3, move->was_ended);
 	sqlite3_bind_int(s, 4, (int)move->state);
 	sqlite3_bind_int64(s, 5, move->attempt);
-	sqlite3_bind_int64(s, 6, move->runs);
+	sqlite3_bind_int64(s, 6, move->refunds);
 	sqlite3_bind_int64(s, 7, move->crashes);
 	sqlite3_bind_int64(s, 8, move->due);
 	sqlite3_bind_int64(s, 9, move->started);
@@ -235,7 +242,34 @@ update_row(
 	sqlite3_bind_int64(s, 12, body != NULL ? body->size : -1);
 	sqlite3_bind_int64(s, 13, request->file);
 	bind_text(s, 14, move->result_type);
+	sqlite3_bind_int(s, 15, move->first);
 	return ol_sqlite_db_run(db, OL_SQL_MOVE);
+}
+
+/* Keep what the attempt that the move ends left behind, if it did. */
+static int
+keep_attempt(struct ol_sqlite_db *db, const struct found *found,
+    const struct ol_move *move)
+{
+	sqlite3_stmt *s = db->statements[OL_SQL_INSERT_ATTEMPT];
+	int rc;
+
+	if (!ol_move_ends_attempt((enum ol_row_state)found->state, move) ||
+	    (move->error.size == 0 && move->log.size == 0))
+		return SQLITE_OK;
+	sqlite3_bind_int64(s, 1, found->seq);
+	sqlite3_bind_int64(s, 2, move->fence);
+	sqlite3_bind_int64(s, 3, found->started);
+	sqlite3_bind_int64(
+	    s, 4, move->attempt_ended != 0 ? move->attempt_ended : move->ended);
+	sqlite3_bind_int(s, 5, (int)move->state);
+	bind_blob(s, 6, move->error.data, move->error.size);
+	bind_blob(s, 7, move->log.data, move->log.size);
+	if ((rc = ol_sqlite_db_run(db, OL_SQL_INSERT_ATTEMPT)) != SQLITE_OK)
+		return rc;
+	s = db->statements[OL_SQL_DELETE_OLD_ATTEMPTS];
+	sqlite3_bind_int(s, 2, OL_STORE_ATTEMPTS_MAX);
+	return run_seq(db, OL_SQL_DELETE_OLD_ATTEMPTS, found->seq);
 }
 
 static int
@@ -261,6 +295,8 @@ move(struct ol_sqlite_db *db, struct ol_store_request *request,
 			ol_sqlite_rows_doom(doomed, request->id, request->file);
 		return SQLITE_OK;
 	}
+	if ((rc = keep_attempt(db, &found, &request->move)) != SQLITE_OK)
+		return rc;
 	if (found.result_file != 0)
 		ol_sqlite_rows_doom(doomed, request->id, found.result_file);
 	else if (found.result_size >= 0 &&
@@ -297,7 +333,8 @@ erase(struct ol_sqlite_db *db, const uint8_t *id, enum ol_store_status *status,
 	if (found.result_file != 0)
 		ol_sqlite_rows_doom(doomed, id, found.result_file);
 	if ((rc = run_seq(db, OL_SQL_DELETE_PAYLOAD, found.seq)) == SQLITE_OK &&
-	    (rc = run_seq(db, OL_SQL_DELETE_RESULT, found.seq)) == SQLITE_OK)
+	    (rc = run_seq(db, OL_SQL_DELETE_RESULT, found.seq)) == SQLITE_OK &&
+	    (rc = run_seq(db, OL_SQL_DELETE_ATTEMPTS, found.seq)) == SQLITE_OK)
 		rc = run_seq(db, OL_SQL_DELETE, found.seq);
 	return rc;
 }
@@ -404,8 +441,9 @@ row_of(sqlite3_stmt *s)
 	row.state = (enum ol_row_state)state;
 	row.priority = sqlite3_column_int(s, PRIORITY);
 	row.attempt = (uint32_t)sqlite3_column_int64(s, ATTEMPT);
-	row.runs = (uint32_t)sqlite3_column_int64(s, RUNS);
+	row.refunds = (uint32_t)sqlite3_column_int64(s, REFUNDS);
 	row.crashes = (uint32_t)sqlite3_column_int64(s, CRASHES);
+	row.first = sqlite3_column_int64(s, FIRST) != 0;
 	row.created = sqlite3_column_int64(s, CREATED);
 	row.due = sqlite3_column_int64(s, DUE);
 	row.started = sqlite3_column_int64(s, STARTED);
@@ -421,10 +459,14 @@ row_of(sqlite3_stmt *s)
 	if (sqlite3_column_bytes(s, KEY_HASH) == OL_ROW_HASH)
 		memcpy(row.key_hash, sqlite3_column_blob(s, KEY_HASH),
 		    OL_ROW_HASH);
+	row.has_session = sqlite3_column_bytes(s, SESSION) == OL_ROW_SESSION;
+	if (row.has_session)
+		memcpy(row.session, sqlite3_column_blob(s, SESSION),
+		    OL_ROW_SESSION);
 	row.error = (struct ol_bytes){ sqlite3_column_blob(s, ERROR),
 		(size_t)sqlite3_column_bytes(s, ERROR) };
-	row.options = (struct ol_bytes){ sqlite3_column_blob(s, OPTIONS),
-		(size_t)sqlite3_column_bytes(s, OPTIONS) };
+	row.context = (struct ol_bytes){ sqlite3_column_blob(s, CONTEXT),
+		(size_t)sqlite3_column_bytes(s, CONTEXT) };
 	if ((field = ol_row_check(&row)) == NULL)
 		return ol_row_copy(&row);
 err:
@@ -498,6 +540,55 @@ get_body(struct ol_sqlite_db *db, struct ol_folder *folder,
 		   : SQLITE_OK;
 }
 
+static struct ol_bytes
+column_bytes(sqlite3_stmt *s, int column)
+{
+	struct ol_bytes bytes = { .data = sqlite3_column_blob(s, column) };
+
+	bytes.size = (size_t)sqlite3_column_bytes(s, column);
+	return bytes;
+}
+
+static int
+attempts(struct ol_sqlite_db *db, struct ol_store_request *request)
+{
+	sqlite3_stmt *s = db->statements[OL_SQL_ATTEMPTS];
+	struct ol_attempt attempt;
+	struct found found;
+	const char *field;
+	int rc;
+
+	if ((rc = find(db, request->id, &found)) != SQLITE_OK)
+		return rc;
+	request->answer.status = found.there ? OL_STORE_OK : OL_STORE_ABSENT;
+	if (!found.there)
+		return SQLITE_OK;
+	sqlite3_bind_int64(s, 1, found.seq);
+	sqlite3_bind_int(s, 2, OL_STORE_ATTEMPTS_MAX);
+	while ((rc = sqlite3_step(s)) == SQLITE_ROW) {
+		attempt = (struct ol_attempt){
+			.number = (uint32_t)sqlite3_column_int64(s, 0),
+			.started = sqlite3_column_int64(s, 1),
+			.ended = sqlite3_column_int64(s, 2),
+			.state = (enum ol_row_state)sqlite3_column_int(s, 3),
+			.error = column_bytes(s, 4),
+			.log = column_bytes(s, 5),
+		};
+		if ((field = ol_attempt_check(&attempt)) == NULL)
+			ol_store_request_add_attempt(
+			    request, ol_attempt_copy(&attempt));
+		else
+			ol_log_error(NULL,
+			    "store: attempt %u of the row with seq %lld has "
+			    "no valid %s",
+			    (unsigned)attempt.number, (long long)found.seq,
+			    field);
+	}
+	sqlite3_reset(s);
+	sqlite3_clear_bindings(s);
+	return rc == SQLITE_DONE ? SQLITE_OK : rc;
+}
+
 static bool
 matches(const struct ol_list *list, const struct ol_row *row)
 {
@@ -565,6 +656,8 @@ ol_sqlite_rows_read(struct ol_sqlite_db *db, struct ol_folder *folder,
 		return get_body(db, folder, request, OL_SQL_PAYLOAD);
 	case OL_ASK_RESULT:
 		return get_body(db, folder, request, OL_SQL_RESULT);
+	case OL_ASK_ATTEMPTS:
+		return attempts(db, request);
 	case OL_ASK_LIST:
 		return list(db, request);
 	default:

@@ -86,16 +86,29 @@ ol_store_submit(struct ol_store *store, const struct ol_row *row,
 	return ask(store, request, fn, arg);
 }
 
+/* For free(); NULL when there are none. */
+static const void *
+copy(struct ol_bytes bytes)
+{
+	void *data;
+
+	if (bytes.size == 0)
+		return NULL;
+	data = ol_must(malloc(bytes.size));
+	memcpy(data, bytes.data, bytes.size);
+	return data;
+}
+
 struct ol_store_request *
 ol_store_move(struct ol_store *store, const struct ol_move *move, bool lazy,
     ol_store_fn *fn, void *arg)
 {
 	const char *type = move->result_type != NULL ? move->result_type : "";
 	struct ol_store_request *request;
-	void *error = NULL;
 
 	if (!ol_row_is_state(move->state) ||
 	    move->error.size > OL_ROW_ERROR_MAX ||
+	    move->log.size > OL_ROW_LOG_MAX ||
 	    strnlen(type, OL_ROW_TEXT_MAX + 1) > OL_ROW_TEXT_MAX) {
 		ol_log_error(NULL, "store: a move is out of its bounds");
 		return NULL;
@@ -103,11 +116,8 @@ ol_store_move(struct ol_store *store, const struct ol_move *move, bool lazy,
 	request = ol_store_request_new(OL_ASK_MOVE);
 	memcpy(request->id, move->id, sizeof(request->id));
 	request->move = *move;
-	if (move->error.size > 0) {
-		error = ol_must(malloc(move->error.size));
-		memcpy(error, move->error.data, move->error.size);
-	}
-	request->move.error.data = error;
+	request->move.error.data = copy(move->error);
+	request->move.log.data = copy(move->log);
 	request->move.result_type = ol_must(strdup(type));
 	request->move.result = NULL;
 	request->body = ol_body_ref(move->result);
@@ -151,6 +161,13 @@ ol_store_result(
     struct ol_store *store, const uint8_t *id, ol_store_fn *fn, void *arg)
 {
 	return ask_about(store, OL_ASK_RESULT, id, fn, arg);
+}
+
+struct ol_store_request *
+ol_store_attempts(
+    struct ol_store *store, const uint8_t *id, ol_store_fn *fn, void *arg)
+{
+	return ask_about(store, OL_ASK_ATTEMPTS, id, fn, arg);
 }
 
 struct ol_store_request *

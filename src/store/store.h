@@ -58,9 +58,10 @@ struct ol_answer {
 	enum ol_store_status
 	    status;	       /* with OL_STORE_DONE, as all that follows */
 	uint8_t id[OL_ROW_ID]; /* submit */
-	struct ol_row *const *rows; /* get: one; list */
-	size_t n;		    /* rows; expire: how many were erased */
-	struct ol_body *body;	    /* payload, result */
+	struct ol_row *const *rows;	    /* get: one; list */
+	struct ol_attempt *const *attempts; /* attempts: newest first */
+	size_t n;	      /* rows, attempts; expire: how many were erased */
+	struct ol_body *body; /* payload, result */
 	bool more;    /* list, expire: ask again (list: also with n == 0) */
 	int64_t next; /* list: the next page's after */
 };
@@ -75,12 +76,21 @@ struct ol_move {
 	 * has, such as a failed one that is to run again. */
 	bool was_ended;
 	enum ol_row_state state;
-	uint32_t attempt, runs, crashes;
+	uint32_t attempt, refunds, crashes;
+	bool first;
 	int64_t due, started, ended;
 	struct ol_bytes error;
+	/*
+	 * Of a move that ends an attempt (the row is RUNNING, and does not
+	 * stay so with that fence): when, 0 is as ended, and the end of its
+	 * standard error. Kept with the attempt when error or log say
+	 * anything: see ol_store_attempts().
+	 */
+	int64_t attempt_ended;
+	struct ol_bytes log;
 	struct ol_body *result; /* NULL: none, and an earlier one goes */
 	const char *result_type;
-	bool erase_payload; /* and the options: they may hold secrets */
+	bool erase_payload; /* and the context: they may hold secrets */
 };
 
 /* A page of a list in the order of submission. */
@@ -100,6 +110,8 @@ enum {
 	OL_STORE_LOOK_MAX = 5000,
 	/* Rows that one ol_store_expire() erases. */
 	OL_STORE_EXPIRE_MAX = 200,
+	/* Attempts that are kept of a task: the last ones. */
+	OL_STORE_ATTEMPTS_MAX = 10,
 	/* A larger body, and each one that comes as a file, is in a file. */
 	OL_STORE_ROW_BODY = 32 * 1024,
 };
@@ -200,6 +212,13 @@ struct ol_store_request *ol_store_get(
 struct ol_store_request *ol_store_payload(
     struct ol_store *, const uint8_t *id, ol_store_fn *, void *arg);
 struct ol_store_request *ol_store_result(
+    struct ol_store *, const uint8_t *id, ol_store_fn *, void *arg);
+
+/*
+ * The last attempts that ended with an error or a log, newest first; they live
+ * as long as their task's row. OL_STORE_OK with n == 0: none did.
+ */
+struct ol_store_request *ol_store_attempts(
     struct ol_store *, const uint8_t *id, ol_store_fn *, void *arg);
 
 /*

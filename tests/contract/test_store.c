@@ -72,7 +72,10 @@ test_row_comes_back_as_given(void **state)
 	row.state = OL_ROW_SCHEDULED;
 	row.priority = -100;
 	row.attempt = 3;
-	row.runs = 4000000000u;
+	row.refunds = 4000000000u;
+	row.first = true;
+	row.has_session = true;
+	memset(row.session, 0xcd, sizeof(row.session));
 	row.crashes = 2;
 	row.due = INT64_MAX;
 	row.started = 5;
@@ -80,7 +83,7 @@ test_row_comes_back_as_given(void **state)
 	row.key_scope = "ann/work";
 	row.key = "k-1";
 	memset(row.key_hash, 0xab, sizeof(row.key_hash));
-	row.options = (struct ol_bytes){ "a\0b", 3 };
+	row.context = (struct ol_bytes){ "a\0b", 3 };
 	row.error = (struct ol_bytes){ "\0\xff", 2 };
 	assert_int_equal(stored_submit(s, &row, NULL), OL_STORE_OK);
 	assert_memory_equal(s->answer.id, row.id, OL_ROW_ID);
@@ -92,7 +95,10 @@ test_row_comes_back_as_given(void **state)
 	assert_int_equal(got->state, OL_ROW_SCHEDULED);
 	assert_int_equal(got->priority, -100);
 	assert_int_equal(got->attempt, 3);
-	assert_int_equal(got->runs, 4000000000u);
+	assert_int_equal(got->refunds, 4000000000u);
+	assert_true(got->first);
+	assert_true(got->has_session);
+	assert_memory_equal(got->session, row.session, OL_ROW_SESSION);
 	assert_int_equal(got->crashes, 2);
 	assert_int_equal(got->created, 1007);
 	assert_true(got->due == INT64_MAX);
@@ -103,8 +109,8 @@ test_row_comes_back_as_given(void **state)
 	assert_string_equal(got->key_scope, "ann/work");
 	assert_string_equal(got->key, "k-1");
 	assert_memory_equal(got->key_hash, row.key_hash, OL_ROW_HASH);
-	assert_int_equal(got->options.size, 3);
-	assert_memory_equal(got->options.data, "a\0b", 3);
+	assert_int_equal(got->context.size, 3);
+	assert_memory_equal(got->context.data, "a\0b", 3);
 	assert_int_equal(got->error.size, 2);
 	assert_memory_equal(got->error.data, "\0\xff", 2);
 	assert_int_equal(got->payload_size, 0);
@@ -117,12 +123,12 @@ test_out_of_bounds_is_not_asked(void **state)
 	struct stored *s = &((struct place *)*state)->s;
 	struct ol_row row = stored_row(1);
 	struct ol_move move = stored_start(1, 0);
-	char *big = calloc(1, OL_ROW_OPTIONS_MAX + 1);
+	char *big = calloc(1, OL_ROW_CONTEXT_MAX + 1);
 
-	row.options = (struct ol_bytes){ big, OL_ROW_OPTIONS_MAX + 1 };
+	row.context = (struct ol_bytes){ big, OL_ROW_CONTEXT_MAX + 1 };
 	assert_null(
 	    ol_store_submit(s->store, &row, NULL, false, stored_take, s));
-	row.options.size = OL_ROW_OPTIONS_MAX;
+	row.context.size = OL_ROW_CONTEXT_MAX;
 	assert_int_equal(stored_submit(s, &row, NULL), OL_STORE_OK);
 	row = stored_row(2);
 	memset(big, 'x', OL_ROW_TEXT_MAX + 1);
@@ -135,6 +141,9 @@ test_out_of_bounds_is_not_asked(void **state)
 	row.state = 6;
 	assert_int_equal(stored_submit(s, &row, NULL), -100);
 	move.error = (struct ol_bytes){ big, OL_ROW_ERROR_MAX + 1 };
+	assert_int_equal(stored_move(s, &move), -100);
+	move.error.size = 0;
+	move.log = (struct ol_bytes){ big, OL_ROW_LOG_MAX + 1 };
 	assert_int_equal(stored_move(s, &move), -100);
 	assert_int_equal(stored_get(s, 2), OL_STORE_ABSENT);
 	free(big);
@@ -322,7 +331,8 @@ test_move_writes_what_it_says(void **state)
 	move = stored_start(1, 0);
 	assert_int_equal(stored_move(s, &move), OL_STORE_OK);
 	move = stored_end(1, 1, OL_ROW_RETRYING);
-	move.runs = 9;
+	move.refunds = 9;
+	move.first = true;
 	move.crashes = 3;
 	move.due = 77;
 	move.ended = 0;
@@ -332,7 +342,9 @@ test_move_writes_what_it_says(void **state)
 	assert_int_equal(stored_get(s, 1), OL_STORE_OK);
 	assert_int_equal(s->rows[0]->state, OL_ROW_RETRYING);
 	assert_int_equal(s->rows[0]->attempt, 1);
-	assert_int_equal(s->rows[0]->runs, 9);
+	assert_int_equal(s->rows[0]->refunds, 9);
+	assert_true(s->rows[0]->first);
+	assert_false(s->rows[0]->has_session);
 	assert_int_equal(s->rows[0]->crashes, 3);
 	assert_int_equal(s->rows[0]->due, 77);
 	assert_int_equal(s->rows[0]->started, 2000);
@@ -402,8 +414,134 @@ test_payload_is_erased(void **state)
 		assert_int_equal(stored_payload(s, i), OL_STORE_ABSENT);
 		assert_int_equal(stored_get(s, i), OL_STORE_OK);
 		assert_int_equal(s->rows[0]->payload_size, -1);
-		assert_int_equal(s->rows[0]->options.size, 0);
+		assert_int_equal(s->rows[0]->context.size, 0);
 	}
+}
+
+/* An attempt that ends in state with these words. */
+static void
+attempt(struct stored *s, unsigned number, unsigned n, enum ol_row_state state,
+    const char *error, const char *log)
+{
+	struct ol_move move = stored_start(number, n - 1);
+
+	move.started = 100 * n;
+	assert_int_equal(stored_move(s, &move), OL_STORE_OK);
+	move = stored_end(number, n, state);
+	move.ended = state >= OL_ROW_SUCCEEDED ? 100 * n + 5 : 0;
+	move.attempt_ended = state >= OL_ROW_SUCCEEDED ? 0 : 100 * n + 7;
+	move.error = (struct ol_bytes){ error, strlen(error) };
+	move.log = (struct ol_bytes){ log, strlen(log) };
+	assert_int_equal(stored_move(s, &move), OL_STORE_OK);
+	/* As after UNKNOWN: it is there once. */
+	assert_int_equal(stored_move(s, &move), OL_STORE_OK);
+}
+
+static void
+test_attempts(void **state)
+{
+	struct place *p = *state;
+	struct stored *s = &p->s;
+
+	assert_int_equal(stored_attempts(s, 1), OL_STORE_ABSENT);
+	assert_int_equal(stored_add(s, 1, 10), OL_STORE_OK);
+	assert_int_equal(stored_add(s, 2, 10), OL_STORE_OK);
+	assert_int_equal(stored_attempts(s, 1), OL_STORE_OK);
+	assert_int_equal(s->answer.n, 0);
+	attempt(s, 2, 1, OL_ROW_FAILED, "of another", "");
+	attempt(s, 1, 1, OL_ROW_RETRYING, "exit 1", "first\n");
+	attempt(s, 1, 2, OL_ROW_RETRYING, "", "");
+	attempt(s, 1, 3, OL_ROW_READY, "exit 3", "");
+	attempt(s, 1, 4, OL_ROW_SUCCEEDED, "", "warning\n");
+	s = again(p);
+	assert_int_equal(stored_attempts(s, 1), OL_STORE_OK);
+	assert_int_equal(s->answer.n, 3);
+	assert_int_equal(s->attempts[0]->number, 4);
+	assert_int_equal(s->attempts[0]->state, OL_ROW_SUCCEEDED);
+	assert_int_equal(s->attempts[0]->started, 400);
+	assert_int_equal(s->attempts[0]->ended, 405);
+	assert_int_equal(s->attempts[0]->error.size, 0);
+	assert_int_equal(s->attempts[0]->log.size, 8);
+	assert_memory_equal(s->attempts[0]->log.data, "warning\n", 8);
+	assert_int_equal(s->attempts[1]->number, 3);
+	assert_int_equal(s->attempts[1]->state, OL_ROW_READY);
+	assert_int_equal(s->attempts[1]->log.size, 0);
+	assert_int_equal(s->attempts[2]->number, 1);
+	assert_int_equal(s->attempts[2]->started, 100);
+	assert_int_equal(s->attempts[2]->ended, 107);
+	assert_memory_equal(s->attempts[2]->error.data, "exit 1", 6);
+	assert_int_equal(stored_erase(s, 1), OL_STORE_OK);
+	assert_int_equal(stored_attempts(s, 1), OL_STORE_ABSENT);
+	/* A new task of the same id has none of its own. */
+	assert_int_equal(stored_add(s, 1, 10), OL_STORE_OK);
+	assert_int_equal(stored_attempts(s, 1), OL_STORE_OK);
+	assert_int_equal(s->answer.n, 0);
+	assert_int_equal(stored_attempts(s, 2), OL_STORE_OK);
+	assert_int_equal(s->answer.n, 1);
+}
+
+static void
+test_last_attempts_are_kept(void **state)
+{
+	struct place *p = *state;
+	struct stored *s = &p->s;
+	char *log = calloc(1, OL_ROW_LOG_MAX);
+	struct ol_move move;
+	unsigned i;
+
+	assert_int_equal(stored_add(s, 1, 10), OL_STORE_OK);
+	for (i = 1; i <= 3 * OL_STORE_ATTEMPTS_MAX; i += 2) {
+		attempt(s, 1, i, OL_ROW_RETRYING, "exit 1", "");
+		attempt(s, 1, i + 1, OL_ROW_RETRYING, "", "");
+	}
+	s = again(p);
+	assert_int_equal(stored_attempts(s, 1), OL_STORE_OK);
+	assert_int_equal(s->answer.n, OL_STORE_ATTEMPTS_MAX);
+	for (i = 0; i < OL_STORE_ATTEMPTS_MAX; i++)
+		assert_int_equal(s->attempts[i]->number,
+		    3 * OL_STORE_ATTEMPTS_MAX - 1 - 2 * i);
+	/* The largest that there can be. */
+	i = 3 * OL_STORE_ATTEMPTS_MAX;
+	move = stored_start(1, i);
+	assert_int_equal(stored_move(s, &move), OL_STORE_OK);
+	move = stored_end(1, i + 1, OL_ROW_FAILED);
+	move.log = (struct ol_bytes){ log, OL_ROW_LOG_MAX };
+	assert_int_equal(stored_move(s, &move), OL_STORE_OK);
+	assert_int_equal(stored_attempts(s, 1), OL_STORE_OK);
+	assert_int_equal(s->attempts[0]->number, i + 1);
+	assert_int_equal(s->attempts[0]->log.size, OL_ROW_LOG_MAX);
+	free(log);
+}
+
+/* An error that stays with the row is no attempt's, and a lost one that runs
+ * again at once is. */
+static void
+test_what_ends_an_attempt(void **state)
+{
+	struct stored *s = &((struct place *)*state)->s;
+	struct ol_move move;
+
+	assert_int_equal(stored_add(s, 1, 10), OL_STORE_OK);
+	attempt(s, 1, 1, OL_ROW_RETRYING, "exit 1", "");
+	move = stored_end(1, 1, OL_ROW_READY);
+	move.error = (struct ol_bytes){ "kept", 4 };
+	assert_int_equal(stored_move(s, &move), OL_STORE_OK);
+	move = stored_start(1, 1);
+	move.error = (struct ol_bytes){ "kept", 4 };
+	assert_int_equal(stored_move(s, &move), OL_STORE_OK);
+	/* Running, and running on: only its times are new. */
+	move.fence = move.attempt;
+	assert_int_equal(stored_move(s, &move), OL_STORE_OK);
+	assert_int_equal(stored_attempts(s, 1), OL_STORE_OK);
+	assert_int_equal(s->answer.n, 1);
+	assert_memory_equal(s->attempts[0]->error.data, "exit 1", 6);
+	move = stored_start(1, 2);
+	move.error = (struct ol_bytes){ "lost", 4 };
+	assert_int_equal(stored_move(s, &move), OL_STORE_OK);
+	assert_int_equal(stored_attempts(s, 1), OL_STORE_OK);
+	assert_int_equal(s->answer.n, 2);
+	assert_int_equal(s->attempts[0]->number, 2);
+	assert_int_equal(s->attempts[0]->state, OL_ROW_RUNNING);
 }
 
 static void
@@ -620,6 +758,9 @@ main(void)
 			TEST(test_move_writes_what_it_says),
 			TEST(test_results),
 			TEST(test_payload_is_erased),
+			TEST(test_attempts),
+			TEST(test_last_attempts_are_kept),
+			TEST(test_what_ends_an_attempt),
 			TEST(test_erase),
 			TEST(test_expire),
 			TEST(test_list),

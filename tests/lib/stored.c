@@ -59,6 +59,10 @@ forget(struct stored *s)
 		free(s->rows[i]);
 		s->rows[i] = NULL;
 	}
+	for (i = 0; i < OL_STORE_ATTEMPTS_MAX; i++) {
+		free(s->attempts[i]);
+		s->attempts[i] = NULL;
+	}
 	ol_body_free(s->body);
 	s->body = NULL;
 }
@@ -92,7 +96,6 @@ struct ol_row
 stored_row(unsigned number)
 {
 	struct ol_row row = { .state = OL_ROW_READY,
-		.runs = 4,
 		.created = 1000 + number,
 		.type = "work",
 		.content_type = "text/plain" };
@@ -107,7 +110,6 @@ stored_start(unsigned number, unsigned attempt)
 	struct ol_move move = { .fence = attempt,
 		.state = OL_ROW_RUNNING,
 		.attempt = attempt + 1,
-		.runs = 4,
 		.started = 2000 };
 
 	stored_id(move.id, number);
@@ -120,7 +122,6 @@ stored_end(unsigned number, unsigned attempt, enum ol_row_state state)
 	struct ol_move move = { .fence = attempt,
 		.state = state,
 		.attempt = attempt,
-		.runs = 4,
 		.started = 2000,
 		.ended = 3000 };
 
@@ -138,6 +139,8 @@ stored_take(void *arg, const struct ol_answer *answer)
 	s->answer = *answer;
 	for (i = 0; answer->rows != NULL && i < answer->n; i++)
 		s->rows[i] = ol_row_copy(answer->rows[i]);
+	for (i = 0; answer->attempts != NULL && i < answer->n; i++)
+		s->attempts[i] = ol_attempt_copy(answer->attempts[i]);
 	s->body = ol_body_ref(answer->body);
 	s->waiting--;
 	ol_loop_stop(s->loop);
@@ -236,6 +239,15 @@ stored_result(struct stored *s, unsigned number)
 
 	stored_id(id, number);
 	return answered(s, ol_store_result(s->store, id, stored_take, s));
+}
+
+int
+stored_attempts(struct stored *s, unsigned number)
+{
+	uint8_t id[OL_ROW_ID];
+
+	stored_id(id, number);
+	return answered(s, ol_store_attempts(s->store, id, stored_take, s));
 }
 
 int

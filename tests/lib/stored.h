@@ -18,6 +18,7 @@ struct stored {
 	/* What the last answer held; replaced by the next one. */
 	struct ol_answer answer;
 	struct ol_row *rows[OL_STORE_LIST_MAX];
+	struct ol_attempt *attempts[OL_STORE_ATTEMPTS_MAX];
 	struct ol_body *body;
 	int waiting;
 };
@@ -49,6 +50,7 @@ int stored_expire(struct stored *, const struct ol_expire *);
 int stored_get(struct stored *, unsigned number);
 int stored_payload(struct stored *, unsigned number);
 int stored_result(struct stored *, unsigned number);
+int stored_attempts(struct stored *, unsigned number);
 int stored_list(struct stored *, const struct ol_list *);
 
 /* Submit a ready task with size bytes, each byte the number's low one. */

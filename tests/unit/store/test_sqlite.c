@@ -13,7 +13,9 @@
 #include <sqlite3.h>
 #include <cmocka.h>
 
+#include "base/log.h"
 #include "store/folder.h"
+#include "store/sqlite_schema.h"
 #include "stored.h"
 
 struct place {
@@ -223,6 +225,116 @@ test_newer_schema_is_refused(void **state)
 	start(p);
 }
 
+static int
+number_of(sqlite3 *db, const char *sql)
+{
+	sqlite3_stmt *statement;
+	int n = -1;
+
+	if (sqlite3_prepare_v2(db, sql, -1, &statement, NULL) != SQLITE_OK)
+		return -1;
+	if (sqlite3_step(statement) == SQLITE_ROW)
+		n = sqlite3_column_int(statement, 0);
+	sqlite3_finalize(statement);
+	return n;
+}
+
+/* As the next release may: with a second step, on a database with rows. */
+static int
+migrate(sqlite3 *db, const char *second)
+{
+	const char *const steps[] = { ol_sqlite_schema.steps[0], second };
+	const struct ol_sqlite_schema schema = { steps, 2 };
+
+	assert_int_equal(ol_sqlite_schema.n, 1);
+	return ol_sqlite_schema_migrate(db, &schema, OL_LOG_DEBUG);
+}
+
+static void
+test_second_schema(void **state)
+{
+	struct place *p = *state;
+	sqlite3 *db;
+	int i;
+
+	start(p);
+	for (i = 0; i < 5; i++)
+		assert_int_equal(
+		    stored_add(&p->s, (unsigned)i, 50), OL_STORE_OK);
+	stop(p);
+	assert_int_equal(sqlite3_open(below(p, "tasks.db"), &db), SQLITE_OK);
+	/* A step whose end fails leaves nothing of its beginning. */
+	assert_int_equal(migrate(db, "ALTER TABLE task ADD COLUMN host TEXT;"
+				     "UPDATE task SET nonsense = 1"),
+	    -1);
+	assert_int_equal(number_of(db, "PRAGMA user_version"), 1);
+	assert_int_equal(number_of(db, "SELECT count(host) FROM task"), -1);
+	assert_int_equal(sqlite3_get_autocommit(db), 1);
+	sqlite3_close(db);
+	start(p);
+	assert_int_equal(stored_add(&p->s, 5, 50), OL_STORE_OK);
+	stop(p);
+
+	assert_int_equal(sqlite3_open(below(p, "tasks.db"), &db), SQLITE_OK);
+	for (i = 0; i < 2; i++) {
+		/* The second time there is nothing to do. */
+		assert_int_equal(
+		    migrate(db, "ALTER TABLE task ADD COLUMN host TEXT NOT "
+				"NULL DEFAULT 'here'"),
+		    0);
+		assert_int_equal(number_of(db, "PRAGMA user_version"), 2);
+		assert_int_equal(number_of(db, "SELECT count(*) FROM task "
+					       "WHERE host = 'here'"),
+		    6);
+		assert_int_equal(
+		    number_of(db, "SELECT count(*) FROM payload"), 6);
+	}
+	sqlite3_close(db);
+	/* The program before it says no instead of losing the new column. */
+	assert_refused(p);
+}
+
+static void
+test_new_database_gets_all_steps(void **state)
+{
+	struct place *p = *state;
+	sqlite3 *db;
+
+	assert_int_equal(sqlite3_open(below(p, "tasks.db"), &db), SQLITE_OK);
+	assert_int_equal(migrate(db, "CREATE TABLE host (name TEXT)"), 0);
+	assert_int_equal(number_of(db, "PRAGMA user_version"), 2);
+	assert_int_equal(
+	    number_of(db, "PRAGMA application_id"), OL_SQLITE_APPLICATION);
+	assert_int_equal(number_of(db, "SELECT count(*) FROM host"), 0);
+	assert_int_equal(number_of(db, "SELECT count(*) FROM task"), 0);
+	sqlite3_close(db);
+}
+
+static void
+test_erased_task_leaves_nothing(void **state)
+{
+	struct ol_row row = stored_row(1);
+	struct place *p = *state;
+	struct ol_move move;
+	sqlite3 *db;
+
+	start(p);
+	row.context = (struct ol_bytes){ "cookie", 6 };
+	assert_int_equal(stored_submit(&p->s, &row, NULL), OL_STORE_OK);
+	move = stored_start(1, 0);
+	assert_int_equal(stored_move(&p->s, &move), OL_STORE_OK);
+	move = stored_end(1, 1, OL_ROW_FAILED);
+	move.log = (struct ol_bytes){ "oops", 4 };
+	assert_int_equal(stored_move(&p->s, &move), OL_STORE_OK);
+	assert_int_equal(stored_erase(&p->s, 1), OL_STORE_OK);
+	stop(p);
+	assert_int_equal(sqlite3_open(below(p, "tasks.db"), &db), SQLITE_OK);
+	assert_int_equal(number_of(db, "SELECT count(*) FROM task"), 0);
+	assert_int_equal(number_of(db, "SELECT count(*) FROM attempt"), 0);
+	assert_int_equal(number_of(db, "SELECT count(*) FROM payload"), 0);
+	sqlite3_close(db);
+}
+
 static void
 test_damaged_database_is_refused(void **state)
 {
@@ -352,6 +464,9 @@ main(void)
 		TEST(test_sqlite_itself_is_kept_out),
 		TEST(test_open_elsewhere_is_refused),
 		TEST(test_newer_schema_is_refused),
+		TEST(test_second_schema),
+		TEST(test_new_database_gets_all_steps),
+		TEST(test_erased_task_leaves_nothing),
 		TEST(test_damaged_database_is_refused),
 		TEST(test_edited_row_is_left_out),
 		TEST(test_files_go_with_their_rows),
