@@ -72,13 +72,31 @@ free_sinks(struct sink *sinks, size_t n)
 	free(sinks);
 }
 
-int
-ol_log_open(const struct ol_log_sink *conf, size_t n, size_t *failed)
+static void
+replace_sinks(struct sink *sinks, size_t n)
 {
-	struct sink *sinks, *old;
-	size_t i, nold;
+	struct sink *old;
+	size_t nold;
+
+	pthread_mutex_lock(&log_state.lock);
+	old = log_state.sinks;
+	nold = log_state.n;
+	log_state.sinks = sinks;
+	log_state.n = n;
+	pthread_mutex_unlock(&log_state.lock);
+	free_sinks(old, nold);
+}
+
+/* Its files are opened, or those of fds are taken. */
+static int
+open_sinks(
+    const struct ol_log_sink *conf, size_t n, const int *fds, size_t *failed)
+{
+	struct sink *sinks;
+	size_t i;
 	int saved;
 
+	*failed = 0;
 	if ((sinks = calloc(n ? n : 1, sizeof(*sinks))) == NULL)
 		return -1;
 	for (i = 0; i < n; i++) {
@@ -88,27 +106,107 @@ ol_log_open(const struct ol_log_sink *conf, size_t n, size_t *failed)
 		sinks[i].fd = STDERR_FILENO;
 		if (conf[i].target != OL_LOG_FILE)
 			continue;
-		if ((sinks[i].path = strdup(conf[i].path)) == NULL ||
-		    (sinks[i].fd = open_file(conf[i].path)) == -1) {
-			sinks[i].fd = -1;
+		sinks[i].fd = -1;
+		if ((sinks[i].path = strdup(conf[i].path)) == NULL)
 			goto err;
-		}
+		sinks[i].fd = fds != NULL ? *fds++ : open_file(conf[i].path);
+		if (sinks[i].fd == -1)
+			goto err;
 	}
-	pthread_mutex_lock(&log_state.lock);
-	old = log_state.sinks;
-	nold = log_state.n;
-	log_state.sinks = sinks;
-	log_state.n = n;
-	pthread_mutex_unlock(&log_state.lock);
-	free_sinks(old, nold);
+	replace_sinks(sinks, n);
 	return 0;
 err:
 	saved = errno;
-	if (failed != NULL)
-		*failed = i;
+	*failed = i;
 	free_sinks(sinks, i + 1);
 	errno = saved;
 	return -1;
+}
+
+int
+ol_log_open(const struct ol_log_sink *conf, size_t n, size_t *failed)
+{
+	size_t at;
+	int rc = open_sinks(conf, n, NULL, &at);
+
+	if (rc == -1 && failed != NULL)
+		*failed = at;
+	return rc;
+}
+
+static size_t
+count_files(const struct ol_log_sink *conf, size_t n)
+{
+	size_t i, files = 0;
+
+	for (i = 0; i < n; i++)
+		files += conf[i].target == OL_LOG_FILE;
+	return files;
+}
+
+static void
+close_all(const int *fds, size_t n)
+{
+	int saved = errno;
+
+	while (n > 0)
+		close(fds[--n]);
+	errno = saved;
+}
+
+int
+ol_log_adopt(
+    const struct ol_log_sink *conf, size_t n, const int *fds, size_t nfds)
+{
+	size_t failed;
+
+	if (count_files(conf, n) != nfds) {
+		errno = EINVAL;
+		close_all(fds, nfds);
+		return -1;
+	}
+	if (open_sinks(conf, n, fds, &failed) == 0)
+		return 0;
+	/* Those before the one that failed were freed with their sinks. */
+	failed = count_files(conf, failed);
+	close_all(fds + failed, nfds - failed);
+	return -1;
+}
+
+size_t
+ol_log_files(int *fds, size_t size)
+{
+	size_t i, n = 0;
+
+	pthread_mutex_lock(&log_state.lock);
+	for (i = 0; i < log_state.n; i++)
+		if (log_state.sinks[i].target == OL_LOG_FILE) {
+			if (n < size)
+				fds[n] = log_state.sinks[i].fd;
+			n++;
+		}
+	pthread_mutex_unlock(&log_state.lock);
+	return n;
+}
+
+int
+ol_log_adopt_again(const int *fds, size_t nfds)
+{
+	size_t i;
+
+	if (ol_log_files(NULL, 0) != nfds) {
+		errno = EINVAL;
+		close_all(fds, nfds);
+		return -1;
+	}
+	pthread_mutex_lock(&log_state.lock);
+	for (i = 0; i < log_state.n; i++)
+		if (log_state.sinks[i].target == OL_LOG_FILE) {
+			close(log_state.sinks[i].fd);
+			log_state.sinks[i].fd = *fds++;
+		}
+	pthread_mutex_unlock(&log_state.lock);
+	return 0;
 }
 
 int
@@ -145,16 +243,7 @@ ol_log_reopen(void)
 void
 ol_log_close(void)
 {
-	struct sink *old;
-	size_t n;
-
-	pthread_mutex_lock(&log_state.lock);
-	old = log_state.sinks;
-	n = log_state.n;
-	log_state.sinks = NULL;
-	log_state.n = 0;
-	pthread_mutex_unlock(&log_state.lock);
-	free_sinks(old, n);
+	replace_sinks(NULL, 0);
 }
 
 void

@@ -54,6 +54,24 @@ int ol_log_open(const struct ol_log_sink *, size_t n, size_t *failed);
  */
 int ol_log_reopen(void);
 
+/*
+ * As ol_log_open(), with files that another process has opened: one descriptor
+ * for each sink that is a file, in their order. They are taken, also when it
+ * fails: -1 with errno set; EINVAL: there are more or fewer.
+ */
+int ol_log_adopt(
+    const struct ol_log_sink *, size_t n, const int *fds, size_t nfds);
+
+/* As ol_log_reopen(), in a process that has adopted its files. */
+int ol_log_adopt_again(const int *fds, size_t nfds);
+
+/*
+ * The descriptors of the sinks that are files, in their order, for another
+ * process to adopt; borrowed until the next call that changes them. Returns
+ * their number; no more than size are written.
+ */
+size_t ol_log_files(int *fds, size_t size);
+
 /* Close and free the sinks; standard error is the only one again. */
 void ol_log_close(void);
 
