@@ -5,79 +5,31 @@
 #include "base/must.h"
 #include "config/conf.h"
 #include "config/diagnostic.h"
+#include "config/draft.h"
 #include "config/kinds.h"
 #include "config/reader.h"
 #include "config/table.h"
 #include "config/world.h"
 
-/* The account of pools without "user" when outlastd is started as root. */
-#define RUN_USER "outlast-run"
-
-enum {
-	OPTIONS_MAX = 64,
-	POOLS_MAX = 1000,
-	ENV_MAX = 1000, /* variables of a pool */
-	POOL_NAME_MAX = 32,
-	SOCKET_PATH_MAX = 107,
-};
+/* The account of the engine when outlastd is started as root. */
+#define OWN_USER    "outlast"
 
 #define QUOTE(word) ol_diagnostic_quote(word).text
 
-/* Which directives a block has; by the number of the row. */
-struct seen {
-	const struct ol_directive *first[OPTIONS_MAX];
-	const struct ol_directive *good[OPTIONS_MAX]; /* gave the value */
-	bool guessed[OPTIONS_MAX]; /* one that is misspelt was told */
-};
-
-/* A configuration in the making. */
-struct draft {
-	const struct ol_world *world;
-	struct ol_diagnostics *diagnostics;
-	struct ol_conf *conf;
-	struct ol_conf_pool *standard; /* what pools start from */
-	struct seen main;	       /* file and -g; good alone is used */
-	bool failed;		       /* something at top level is in error */
-	bool told_run_user;
-	int npools;
-};
-
-/* --- pools, made and freed ----------------------------------------------- */
-
-static struct ol_conf_pool *
-pool_new(void)
+const char *
+ol_access_name(enum ol_access access)
 {
-	struct ol_conf_pool *pool = ol_must(calloc(1, sizeof(*pool)));
+	static const char *const names[] = {
+		[OL_ACCESS_CLIENT] = "client",
+		[OL_ACCESS_APP] = "app",
+		[OL_ACCESS_VIEWER] = "viewer",
+		[OL_ACCESS_OPERATOR] = "operator",
+	};
 
-	pool->listen.gid = (gid_t)-1;
-	pool->uid = (uid_t)-1;
-	pool->gid = (gid_t)-1;
-	pool->shutdown_delay_max = -1;
-	return pool;
+	return names[access];
 }
 
-static void
-pool_free(struct ol_conf_pool *pool)
-{
-	size_t i;
-
-	if (pool == NULL)
-		return;
-	for (i = 0; pool->program != NULL && pool->program[i] != NULL; i++)
-		free(pool->program[i]);
-	for (i = 0; i < pool->nenv; i++) {
-		free(pool->env[i].name);
-		free(pool->env[i].value);
-	}
-	free(pool->program);
-	free(pool->env);
-	free(pool->listen.text);
-	free(pool->listen.group);
-	free(pool->user);
-	free(pool->directory);
-	free(pool->name);
-	free(pool);
-}
+/* --- made and freed ------------------------------------------------------ */
 
 static void
 free_logs(struct ol_conf *conf)
@@ -92,486 +44,429 @@ free_logs(struct ol_conf *conf)
 	conf->nlogs = 0;
 }
 
+static void
+free_listens(struct ol_conf *conf)
+{
+	size_t i;
+
+	for (i = 0; i < conf->nlisten; i++) {
+		free(conf->listen[i].text);
+		free(conf->listen[i].group);
+	}
+	free(conf->listen);
+	conf->listen = NULL;
+	conf->nlisten = 0;
+}
+
 void
 ol_conf_free(struct ol_conf *conf)
 {
 	struct ol_conf_pool *pool;
+	struct ol_conf_task *task;
 
 	if (conf == NULL)
 		return;
 	while ((pool = TAILQ_FIRST(&conf->pools)) != NULL) {
 		TAILQ_REMOVE(&conf->pools, pool, link);
-		pool_free(pool);
+		ol_conf_pool_free(pool);
+	}
+	while ((task = TAILQ_FIRST(&conf->tasks)) != NULL) {
+		TAILQ_REMOVE(&conf->tasks, task, link);
+		ol_conf_task_free(task);
 	}
 	free_logs(conf);
+	free_listens(conf);
 	ol_reader_free(conf->reading);
 	free(conf->file);
 	free(conf->pid);
+	free(conf->user);
+	free(conf->state);
+	free(conf->base);
 	free(conf);
-}
-
-/* --- one block's directives ---------------------------------------------- */
-
-static void
-tell_unknown(struct draft *draft, const struct ol_directive *d,
-    unsigned context, struct seen *seen)
-{
-	const struct ol_word *word = &d->words[0];
-	const char *what = d->block ? "block" : "directive";
-	const char *where = context == OL_IN_POOL ? " in block \"pool\"" : "";
-	const struct ol_option *near = ol_table_nearest(word->text, context);
-
-	if (near != NULL) {
-		seen->guessed[ol_table_index(near)] = true;
-		ol_diagnostic_error(draft->diagnostics, word->place,
-		    "unknown %s \"%s\"%s; did you mean \"%s\"?", what,
-		    QUOTE(word->text), where, near->name);
-		return;
-	}
-	near = ol_table_nearest(word->text, OL_IN_MAIN | OL_IN_POOL);
-	if (near != NULL)
-		ol_diagnostic_error(draft->diagnostics, word->place,
-		    "unknown %s \"%s\"%s; did you mean \"%s\", which belongs "
-		    "%s?",
-		    what, QUOTE(word->text), where, near->name,
-		    context == OL_IN_POOL ? "at top level" : "in a pool block");
-	else
-		ol_diagnostic_error(draft->diagnostics, word->place,
-		    "unknown %s \"%s\"%s: outlast.conf(5) lists them all", what,
-		    QUOTE(word->text), where);
-}
-
-/* The row of a directive, or NULL when an error was told. */
-static const struct ol_option *
-find_option(struct draft *draft, const struct ol_directive *d, unsigned context,
-    struct seen *seen)
-{
-	const struct ol_option *option = ol_table_find(d->words[0].text);
-
-	if (option == NULL) {
-		/* A broken name was told of already. */
-		if (!d->words[0].bad)
-			tell_unknown(draft, d, context, seen);
-		return NULL;
-	}
-	if ((option->context & context) == 0) {
-		ol_diagnostic_error(draft->diagnostics, d->words[0].place,
-		    context == OL_IN_POOL
-			? "\"%s\" is not allowed in block \"pool\": it belongs "
-			  "at top level"
-			: "\"%s\" is not allowed at top level: it belongs in a "
-			  "pool block",
-		    option->name);
-		return NULL;
-	}
-	return option;
-}
-
-/* False: an error was told, it is the second one. */
-static bool
-note_seen(struct draft *draft, const struct ol_option *option,
-    const struct ol_directive *d, struct seen *seen)
-{
-	const struct ol_directive **first =
-	    &seen->first[ol_table_index(option)];
-
-	if (*first != NULL && (option->flags & OL_REPEATABLE) == 0) {
-		ol_diagnostic_error(draft->diagnostics, d->words[0].place,
-		    "duplicate directive \"%s\": write it once", option->name);
-		ol_diagnostic_note(
-		    draft->diagnostics, (*first)->words[0].place, "first here");
-		return false;
-	}
-	if (*first == NULL)
-		*first = d;
-	return true;
-}
-
-static int
-set_option(struct draft *draft, const struct ol_option *option,
-    const struct ol_directive *d, void *target)
-{
-	const struct ol_setting setting = {
-		.world = draft->world,
-		.diagnostics = draft->diagnostics,
-		.option = option,
-		.directive = d,
-		.target = target,
-	};
-
-	return ol_kind_set(&setting);
 }
 
 /* --- top level ----------------------------------------------------------- */
 
+static size_t
+row_of(const char *name)
+{
+	return ol_table_index(ol_table_find_in(name, OL_IN_MAIN));
+}
+
+static void
+tell_two_durables(struct ol_draft *draft, const struct ol_directive *one,
+    const struct ol_directive *other)
+{
+	ol_diagnostic_error(draft->diagnostics, one->words[0].place,
+	    "\"durable\" stands at top level and in the store block: they mean "
+	    "the same, write one of them");
+	ol_diagnostic_note(
+	    draft->diagnostics, other->words[0].place, "the other is here");
+	draft->failed = true;
+}
+
+/* The store block of a source; it replaces that of a source before. */
+static void
+read_store(struct ol_draft *draft, const struct ol_directive *block)
+{
+	struct ol_seen seen = { .first = { NULL } };
+	size_t durable = row_of("durable");
+
+	if (strcmp(block->words[1].text, "sqlite") != 0) {
+		ol_diagnostic_error(draft->diagnostics, block->words[1].place,
+		    "unknown store \"%s\": write sqlite, there is nothing else "
+		    "yet",
+		    QUOTE(block->words[1].text));
+		draft->failed = true;
+		return;
+	}
+	if (draft->durable != NULL &&
+	    draft->main.good[durable] == draft->durable)
+		draft->main.good[durable] = NULL;
+	ol_draft_fill(draft, OL_IN_STORE, draft->conf);
+	if (!ol_draft_read(draft, block, OL_IN_STORE, draft->conf, &seen))
+		draft->failed = true;
+	draft->durable = seen.good[durable];
+}
+
+/* The directive of the last listen, if it came so far as to become one. */
+static void
+note_listen(struct ol_draft *draft, const struct ol_directive *d)
+{
+	size_t n = draft->conf->nlisten;
+
+	if (n == 0)
+		return;
+	draft->listens =
+	    ol_must(reallocarray(draft->listens, n, sizeof(*draft->listens)));
+	draft->listens[n - 1] = d;
+}
+
+/* One directive. -1: errors were told. */
+static int
+read_one(struct ol_draft *draft, const struct ol_option *option,
+    const struct ol_directive *d)
+{
+	if (option->conf == 0 && option->pool != 0)
+		return ol_draft_set(
+		    draft, option, d, OL_IN_POOL, draft->any_pool);
+	if (option->conf == 0 && (option->context & OL_IN_TASK) != 0)
+		return ol_draft_set(
+		    draft, option, d, OL_IN_TASK, draft->any_task);
+	return ol_draft_set(draft, option, d, OL_IN_MAIN, draft->conf);
+}
+
 /*
- * The directives of one source's top level, without its pools. What it says
- * replaces what was said by a source before.
+ * The directives of one source's top level, without its pools and tasks. What
+ * it says replaces what was said by a source before.
  */
 static void
-read_main(struct draft *draft, const struct ol_directives *list)
+read_main(struct ol_draft *draft, const struct ol_directives *list)
 {
+	const struct ol_directive *d, *store = NULL;
 	const struct ol_option *option;
-	const struct ol_directive *d;
-	struct seen seen = { .first = { NULL } };
-	bool logs = false;
-	void *target;
+	struct ol_seen seen = { .first = { NULL } };
+	size_t i;
+	int rc;
 
 	TAILQ_FOREACH (d, list, link) {
-		option = find_option(draft, d, OL_IN_MAIN, &seen);
-		if (option == NULL || !note_seen(draft, option, d, &seen))
+		option = ol_draft_admit(draft, d, OL_IN_MAIN, &seen);
+		if (option == NULL)
 			continue;
+		i = ol_table_index(option);
 		if (d->bad)
 			draft->failed = true;
-		if (d->bad || option->kind == OL_KIND_POOL)
+		if (d->bad || option->kind == OL_KIND_POOL ||
+		    option->kind == OL_KIND_TASK)
 			continue;
-		if (option->kind == OL_KIND_LOG && !logs) {
-			logs = true;
+		if (option->kind == OL_KIND_LOG && seen.first[i] == d)
 			free_logs(draft->conf);
-		}
-		target = option->context == OL_IN_MAIN ? (void *)draft->conf
-						       : draft->standard;
-		if (set_option(draft, option, d, target) == 0)
-			draft->main.good[ol_table_index(option)] = d;
-		else
+		if (option->kind == OL_KIND_LISTEN && seen.first[i] == d)
+			free_listens(draft->conf);
+		rc = read_one(draft, option, d);
+		if (option->kind == OL_KIND_LISTEN)
+			note_listen(draft, d);
+		if (rc == -1)
 			draft->failed = true;
-	}
-}
-
-/* --- pools --------------------------------------------------------------- */
-
-/* The name of a pool, or NULL when an error was told. */
-static const char *
-read_pool_name(struct draft *draft, const struct ol_directive *d)
-{
-	const struct ol_option *option = ol_table_find("pool");
-	const struct ol_conf_pool *other;
-	const struct ol_word *word;
-	size_t len;
-
-	if (d->bad || set_option(draft, option, d, NULL) == -1)
-		return NULL;
-	word = &d->words[1];
-	len = strspn(word->text, "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-				 "abcdefghijklmnopqrstuvwxyz0123456789_-");
-	if (len == 0 || word->text[len] != '\0' || len > POOL_NAME_MAX) {
-		ol_diagnostic_error(draft->diagnostics, word->place,
-		    "invalid pool name \"%s\": write 1 to %d letters, digits, "
-		    "\"_\" or \"-\"",
-		    QUOTE(word->text), POOL_NAME_MAX);
-		return NULL;
-	}
-	TAILQ_FOREACH (other, &draft->conf->pools, link) {
-		if (strcmp(other->name, word->text) != 0)
-			continue;
-		ol_diagnostic_error(draft->diagnostics, word->place,
-		    "duplicate pool \"%s\": every pool needs a name of its "
-		    "own",
-		    word->text);
-		ol_diagnostic_note(draft->diagnostics,
-		    other->block->words[1].place, "first here");
-		return NULL;
-	}
-	return word->text;
-}
-
-/* Two variables of one name. */
-static void
-check_env_unique(struct draft *draft, const struct ol_directive *block)
-{
-	const struct ol_directive *d, *other;
-
-	TAILQ_FOREACH (d, &block->children, link) {
-		if (strcmp(d->words[0].text, "env") != 0 || d->nwords < 2)
-			continue;
-		TAILQ_FOREACH (other, &block->children, link) {
-			if (other == d)
-				break;
-			if (strcmp(other->words[0].text, "env") != 0 ||
-			    other->nwords < 2 ||
-			    strcmp(other->words[1].text, d->words[1].text) != 0)
-				continue;
-			ol_diagnostic_error(draft->diagnostics,
-			    d->words[1].place,
-			    "duplicate variable \"%s\": set it once",
-			    QUOTE(d->words[1].text));
-			ol_diagnostic_note(draft->diagnostics,
-			    other->words[1].place, "first here");
-			break;
-		}
-	}
-}
-
-/* Set what the pool will have when it says nothing itself. */
-static void
-fill_pool(struct draft *draft, struct ol_conf_pool *pool)
-{
-	const struct ol_conf_pool *standard = draft->standard;
-	const struct ol_option *option;
-	size_t i;
-
-	for (i = 0; (option = ol_table_row(i)) != NULL; i++) {
-		if ((option->context & OL_IN_MAIN) == 0)
-			ol_kind_set_standard(draft->world, option, pool);
-		else if (option->kind == OL_KIND_TIME)
-			memcpy((char *)pool + option->offset,
-			    (const char *)standard + option->offset,
-			    sizeof(int64_t));
-	}
-}
-
-static void
-check_required(struct draft *draft, const struct ol_directive *block,
-    const struct seen *seen)
-{
-	const struct ol_option *option;
-	size_t i;
-
-	if (block->incomplete)
-		return;
-	for (i = 0; (option = ol_table_row(i)) != NULL; i++)
-		if ((option->context & OL_IN_POOL) != 0 &&
-		    (option->flags & OL_REQUIRED) != 0 &&
-		    seen->first[i] == NULL && !seen->guessed[i])
-			ol_diagnostic_error(draft->diagnostics,
-			    block->words[0].place,
-			    "a pool needs \"%s\": add \"%s %s;\"", option->name,
-			    option->name, option->syntax);
-}
-
-/* The directive that a pool's value comes from: its own, or top level's. */
-static const struct ol_directive *
-find_origin(
-    const struct draft *draft, const struct seen *seen, const char *name)
-{
-	size_t i = ol_table_index(ol_table_find(name));
-
-	return seen->good[i] != NULL ? seen->good[i] : draft->main.good[i];
-}
-
-static void
-check_delays(struct draft *draft, const struct ol_conf_pool *pool,
-    const struct seen *seen)
-{
-	const struct ol_directive *max, *delay;
-
-	if (pool->shutdown_delay_max >= pool->shutdown_delay)
-		return;
-	max = find_origin(draft, seen, "shutdown_delay_max");
-	delay = find_origin(draft, seen, "shutdown_delay");
-	if (max == NULL)
-		return;
-	ol_diagnostic_error(draft->diagnostics, max->words[1].place,
-	    "\"shutdown_delay_max\" of pool \"%s\" is less than its "
-	    "\"shutdown_delay\": write at least as much",
-	    pool->name);
-	if (delay != NULL)
-		ol_diagnostic_note(draft->diagnostics, delay->words[1].place,
-		    "shutdown_delay is here");
-}
-
-static void
-check_user(struct draft *draft, struct ol_conf_pool *pool,
-    const struct ol_directive *block, const struct seen *seen)
-{
-	size_t i = ol_table_index(ol_table_find("user"));
-
-	if (draft->world->euid != 0 || seen->first[i] != NULL ||
-	    seen->guessed[i])
-		return;
-	if (draft->world->user(RUN_USER, &pool->uid, &pool->gid) == 0) {
-		pool->user = ol_must(strdup(RUN_USER));
-		return;
-	}
-	/* It is the account that is missing: one fault for all pools. */
-	if (!draft->told_run_user)
-		ol_diagnostic_error(draft->diagnostics, block->words[0].place,
-		    "a pool without \"user\" runs as \"" RUN_USER "\", and "
-		    "there is no such user: create it (adduser --system "
-		    "--group --no-create-home " RUN_USER
-		    "), or add \"user NAME;\"");
-	draft->told_run_user = true;
-}
-
-static void
-check_listen_unique(struct draft *draft, const struct ol_conf_pool *pool)
-{
-	const struct ol_conf_pool *other;
-	const struct ol_directive *here, *there;
-
-	if (pool->listen.text == NULL)
-		return;
-	TAILQ_FOREACH (other, &draft->conf->pools, link) {
-		if (other == pool || other->listen.text == NULL ||
-		    memcmp(&other->listen.addr, &pool->listen.addr,
-			sizeof(pool->listen.addr)) != 0)
-			continue;
-		here = ol_reader_find(&pool->block->children, "listen");
-		there = ol_reader_find(&other->block->children, "listen");
-		ol_diagnostic_error(draft->diagnostics, here->words[1].place,
-		    "pool \"%s\" listens on \"%s\" already: every pool needs "
-		    "an address of its own",
-		    other->name, QUOTE(other->listen.text));
-		ol_diagnostic_note(
-		    draft->diagnostics, there->words[1].place, "first here");
-		return;
-	}
-}
-
-static size_t
-count_digits(int n)
-{
-	return (size_t)snprintf(NULL, 0, "%d", n);
-}
-
-/*
- * Every child has a notify socket beside the pid file,
- * notify/POOL.SLOT.GENERATION, and its path must fit a socket address.
- */
-static void
-check_notify_path(struct draft *draft, const struct ol_conf_pool *pool)
-{
-	const char *pid = draft->conf->pid, *slash = strrchr(pid, '/');
-	size_t folder = (size_t)(slash - pid), name, most;
-	const struct ol_directive *d;
-
-	name = strlen("/notify/..") + strlen(pool->name) +
-	       count_digits(pool->processes - 1) + 10;
-	if (folder + name <= SOCKET_PATH_MAX)
-		return;
-	most = SOCKET_PATH_MAX - name;
-	d = draft->main.good[ol_table_index(ol_table_find("pid"))];
-	ol_diagnostic_error(draft->diagnostics,
-	    d != NULL ? d->words[1].place : pool->block->words[1].place,
-	    "the folder of the pid file is %zu bytes too long for the sockets "
-	    "of pool \"%s\" in it: at most %zu bytes fit",
-	    folder - most, pool->name, most);
-}
-
-static void
-read_pool(struct draft *draft, const struct ol_directive *block)
-{
-	struct ol_conf_pool *pool = pool_new();
-	const struct ol_option *option;
-	const struct ol_directive *d;
-	struct seen seen = { .first = { NULL } };
-	const char *name;
-	bool failed = false;
-
-	pool->block = block;
-	fill_pool(draft, pool);
-	name = read_pool_name(draft, block);
-	pool->name = ol_must(strdup(name != NULL ? name : "?"));
-	TAILQ_FOREACH (d, &block->children, link) {
-		option = find_option(draft, d, OL_IN_POOL, &seen);
-		if (option == NULL || !note_seen(draft, option, d, &seen))
-			continue;
-		if (d->bad || set_option(draft, option, d, pool) == -1)
-			failed = true;
+		else if (option->kind == OL_KIND_STORE)
+			store = d;
 		else
-			seen.good[ol_table_index(option)] = d;
+			draft->main.good[i] = seen.good[i] = d;
 	}
-	check_env_unique(draft, block);
-	check_required(draft, block, &seen);
-	if (pool->shutdown_delay_max == -1)
-		pool->shutdown_delay_max = pool->shutdown_delay;
-	check_user(draft, pool, block, &seen);
-	if (!failed && !draft->failed)
-		check_delays(draft, pool, &seen);
-	check_listen_unique(draft, pool);
-	if (name == NULL) {
-		pool_free(pool);
+	if (store == NULL)
 		return;
-	}
-	check_notify_path(draft, pool);
-	TAILQ_INSERT_TAIL(&draft->conf->pools, pool, link);
+	read_store(draft, store);
+	i = row_of("durable");
+	if (draft->durable != NULL && seen.good[i] != NULL)
+		tell_two_durables(draft, draft->durable, seen.good[i]);
+	else if (draft->durable != NULL)
+		draft->main.good[i] = draft->durable;
 }
 
-/* Whether d is a pool, if perhaps a misspelt one. */
+/* Whether d is a block of that kind, if perhaps a misspelt one. */
 static bool
-is_pool(const struct ol_directive *d)
+is_block(const struct ol_directive *d, enum ol_kind kind)
 {
 	const struct ol_option *option = ol_table_find(d->words[0].text);
 
 	if (option == NULL && d->block)
 		option = ol_table_nearest(d->words[0].text, OL_IN_MAIN);
-	return option != NULL && option->kind == OL_KIND_POOL;
+	return option != NULL && option->kind == kind;
 }
 
 static void
-read_pools(struct draft *draft, const struct ol_directives *list)
+read_blocks(struct ol_draft *draft, const struct ol_directives *list)
 {
 	const struct ol_directive *d;
 
 	TAILQ_FOREACH (d, list, link)
-		if (is_pool(d))
-			read_pool(draft, d);
+		if (is_block(d, OL_KIND_POOL))
+			ol_conf_pool_read(draft, d);
+		else if (is_block(d, OL_KIND_TASK))
+			ol_conf_task_read(draft, d);
 }
 
 /* --- the whole ----------------------------------------------------------- */
 
+/* Its own account, where there are tasks to keep. */
 static void
-set_standards(struct draft *draft)
+check_own_user(struct ol_draft *draft)
 {
-	const struct ol_option *option;
-	size_t i;
+	struct ol_conf *conf = draft->conf;
+	const struct ol_conf_task *task = TAILQ_FIRST(&conf->tasks);
 
-	for (i = 0; (option = ol_table_row(i)) != NULL; i++)
-		if (option->context == OL_IN_MAIN)
-			ol_kind_set_standard(draft->world, option, draft->conf);
-		else if ((option->context & OL_IN_MAIN) != 0)
-			ol_kind_set_standard(
-			    draft->world, option, draft->standard);
+	if (draft->world->euid != 0 || draft->world->checked || task == NULL ||
+	    conf->user != NULL || draft->failed)
+		return;
+	if (draft->world->user(OWN_USER, &conf->uid, &conf->gid) == 0) {
+		conf->user = ol_must(strdup(OWN_USER));
+		return;
+	}
+	ol_diagnostic_error(draft->diagnostics, task->block->words[0].place,
+	    "started as root, outlastd keeps tasks as \"" OWN_USER
+	    "\", and there is no such user: create it (adduser --system "
+	    "--group --no-create-home " OWN_USER
+	    "), or add \"user NAME;\" at top level");
+}
+
+/* The account that owns the stored tasks, cookies in them, runs no others'
+ * code. */
+static void
+check_foreign_user(struct ol_draft *draft, const char *what, const char *name,
+    uid_t uid, const struct ol_directive *block)
+{
+	const struct ol_conf *conf = draft->conf;
+	const struct ol_directive *d = ol_reader_find(&block->children, "user");
+
+	if (conf->user == NULL || uid != conf->uid)
+		return;
+	ol_diagnostic_error(draft->diagnostics,
+	    d != NULL ? d->words[1].place : block->words[0].place,
+	    "%s \"%s\" would run as \"%s\", who owns the stored tasks: use "
+	    "another account",
+	    what, name, conf->user);
+}
+
+/* One place where something listens. */
+struct listening {
+	const struct ol_conf_listen *listen;
+	const char *pool; /* NULL: the task API */
+	struct ol_place place;
+};
+
+static int
+compare_listening(const void *left, const void *right)
+{
+	const struct listening *a = left, *b = right;
+	int order =
+	    memcmp(&a->listen->addr, &b->listen->addr, sizeof(a->listen->addr));
+
+	if (order != 0)
+		return order;
+	if (a->place.source->order != b->place.source->order)
+		return a->place.source->order < b->place.source->order ? -1 : 1;
+	return a->place.offset < b->place.offset ? -1 : 1;
 }
 
 static void
-read_all(struct draft *draft, const char *file, const char *extra)
+tell_same_address(struct ol_draft *draft, const struct listening *second,
+    const struct listening *first)
 {
-	struct ol_reading *reading = draft->conf->reading;
-	const struct ol_directives *of_file, *of_extra = NULL;
+	if (first->pool != NULL)
+		ol_diagnostic_error(draft->diagnostics, second->place,
+		    "pool \"%s\" listens on \"%s\" already: every \"listen\" "
+		    "needs an address of its own",
+		    first->pool, QUOTE(first->listen->text));
+	else
+		ol_diagnostic_error(draft->diagnostics, second->place,
+		    "the task API listens on \"%s\" already: every \"listen\" "
+		    "needs an address of its own",
+		    QUOTE(first->listen->text));
+	ol_diagnostic_note(draft->diagnostics, first->place, "first here");
+}
 
-	of_file = ol_reader_file(reading, file);
-	if (extra != NULL)
-		of_extra = ol_reader_text(reading, "-g", extra);
-	set_standards(draft);
+/* Two that listen on one address. */
+static void
+check_listens(struct ol_draft *draft)
+{
+	const struct ol_conf *conf = draft->conf;
+	const struct ol_conf_pool *pool;
+	struct listening *all;
+	size_t n = 0, i, first = 0;
+
+	TAILQ_FOREACH (pool, &conf->pools, link)
+		n++;
+	all = ol_must(calloc(n + conf->nlisten + 1, sizeof(*all)));
+	n = 0;
+	for (i = 0; i < conf->nlisten; i++)
+		if (conf->listen[i].text != NULL)
+			all[n++] = (struct listening){ &conf->listen[i], NULL,
+				draft->listens[i]->words[1].place };
+	TAILQ_FOREACH (pool, &conf->pools, link)
+		if (pool->listen.text != NULL)
+			all[n++] = (struct listening){ &pool->listen,
+				pool->name,
+				ol_reader_find(&pool->block->children, "listen")
+				    ->words[1]
+				    .place };
+	qsort(all, n, sizeof(*all), compare_listening);
+	for (i = 1; i < n; i++)
+		if (memcmp(&all[i].listen->addr, &all[first].listen->addr,
+			sizeof(all[i].listen->addr)) == 0)
+			tell_same_address(draft, &all[i], &all[first]);
+		else
+			first = i;
+	free(all);
+}
+
+/* What the parts have to do with each other. */
+static void
+check_whole(struct ol_draft *draft)
+{
+	struct ol_conf *conf = draft->conf;
+	const struct ol_conf_pool *pool;
+	const struct ol_conf_task *task = TAILQ_FIRST(&conf->tasks);
+	const struct ol_directive *d;
+
+	if (task == NULL && conf->nlisten > 0)
+		ol_diagnostic_error(draft->diagnostics,
+		    ol_reader_place(
+			conf->reading, "listen", conf->listen[0].text),
+		    "this \"listen\" is for tasks, and there is none: add "
+		    "\"task NAME { program PATH; }\", or move it into a pool");
+	else if (task != NULL && conf->nlisten == 0)
+		ol_diagnostic_error(draft->diagnostics,
+		    task->block->words[0].place,
+		    "nobody could submit a task: add \"listen ADDRESS;\" at top "
+		    "level");
+	else if (task == NULL && TAILQ_EMPTY(&conf->pools))
+		ol_diagnostic_error(draft->diagnostics,
+		    ol_reader_place(conf->reading, "pool", NULL),
+		    "there is neither a pool nor a task: add \"pool NAME { "
+		    "listen ADDRESS; program PATH; }\", or \"listen ADDRESS; "
+		    "task NAME { program PATH; }\"");
+	d = draft->main.good[row_of("shutdown_delay_max")];
+	if (task != NULL && conf->shutdown_delay_max < conf->shutdown_delay)
+		ol_diagnostic_error(draft->diagnostics, d->words[1].place,
+		    "\"shutdown_delay_max\" is less than \"shutdown_delay\": "
+		    "write at least as much");
+	if (conf->shutdown_delay_max < conf->shutdown_delay)
+		conf->shutdown_delay_max = conf->shutdown_delay;
+	if (task == NULL)
+		return;
+	TAILQ_FOREACH (task, &conf->tasks, link)
+		check_foreign_user(
+		    draft, "task", task->name, task->uid, task->block);
+	TAILQ_FOREACH (pool, &conf->pools, link)
+		check_foreign_user(
+		    draft, "pool", pool->name, pool->uid, pool->block);
+}
+
+static void
+read_all(struct ol_draft *draft, const struct ol_directives *of_file,
+    const struct ol_directives *of_extra)
+{
+	struct ol_conf *conf = draft->conf;
+	size_t log = row_of("log");
+	struct ol_setting setting = {
+		.world = draft->world,
+		.option = ol_table_row(log),
+		.context = OL_IN_MAIN,
+		.target = conf,
+	};
+
+	ol_draft_fill(draft, OL_IN_MAIN, conf);
+	ol_draft_fill(draft, OL_IN_STORE, conf);
+	ol_kind_set_standard(&setting);
 	read_main(draft, of_file);
 	if (of_extra != NULL)
 		read_main(draft, of_extra);
-	read_pools(draft, of_file);
+	if (conf->shutdown_delay_max == -1)
+		conf->shutdown_delay_max = conf->shutdown_delay;
+	read_blocks(draft, of_file);
 	if (of_extra != NULL)
-		read_pools(draft, of_extra);
-	/* With other errors the pool may only be out of sight. */
-	if (ol_diagnostic_count(draft->diagnostics) == 0 &&
-	    TAILQ_EMPTY(&draft->conf->pools))
-		ol_diagnostic_error(draft->diagnostics,
-		    ol_reader_place(reading, "pool", NULL),
-		    "there is no pool: add \"pool NAME { listen ADDRESS; "
-		    "program PATH; }\"");
+		read_blocks(draft, of_extra);
+	check_own_user(draft);
+	check_listens(draft);
+	/* With other errors something may only be out of sight. */
+	if (ol_diagnostic_count(draft->diagnostics) == 0)
+		check_whole(draft);
 }
 
-struct ol_conf *
-ol_conf_load_in(const struct ol_world *world, const char *file,
-    const char *extra, FILE *errors, bool colour)
+/* Where the configuration comes from. */
+struct origin {
+	const char *file, *extra; /* or: */
+	const char *text;
+	size_t len;
+};
+
+static struct ol_conf *
+load(const struct ol_world *world, const struct origin *from, FILE *errors,
+    bool colour)
 {
-	struct draft draft = { .world = world };
+	struct ol_draft draft = { .world = world };
 	struct ol_conf *conf = ol_must(calloc(1, sizeof(*conf)));
+	const struct ol_directives *main, *extra = NULL;
 
 	TAILQ_INIT(&conf->pools);
-	conf->file = ol_must(strdup(file));
+	TAILQ_INIT(&conf->tasks);
+	conf->uid = (uid_t)-1;
+	conf->gid = (gid_t)-1;
+	conf->shutdown_delay_max = -1;
+	conf->file = ol_must(strdup(from->file));
 	draft.conf = conf;
-	draft.standard = pool_new();
+	draft.any_pool = ol_conf_pool_new();
+	draft.any_task = ol_conf_task_new();
 	draft.diagnostics = ol_diagnostic_new();
 	conf->reading = ol_reader_new(world, draft.diagnostics);
-	read_all(&draft, file, extra);
+	if (from->text != NULL)
+		main = ol_reader_handed(
+		    conf->reading, from->file, from->text, from->len);
+	else
+		main = ol_reader_file(conf->reading, from->file);
+	if (from->extra != NULL)
+		extra = ol_reader_text(conf->reading, "-g", from->extra);
+	read_all(&draft, main, extra);
 	if (errors != NULL)
 		ol_diagnostic_print(draft.diagnostics, errors, colour);
 	if (ol_diagnostic_count(draft.diagnostics) > 0) {
 		ol_conf_free(conf);
 		conf = NULL;
 	}
-	pool_free(draft.standard);
+	free(draft.listens);
+	ol_conf_pool_free(draft.any_pool);
+	ol_conf_task_free(draft.any_task);
 	ol_diagnostic_free(draft.diagnostics);
 	return conf;
+}
+
+struct ol_conf *
+ol_conf_load_in(const struct ol_world *world, const char *file,
+    const char *extra, FILE *errors, bool colour)
+{
+	const struct origin from = { .file = file, .extra = extra };
+
+	return load(world, &from, errors, colour);
 }
 
 struct ol_conf *
@@ -583,81 +478,26 @@ ol_conf_load(const char *file, const char *extra, FILE *errors, bool colour)
 	return ol_conf_load_in(&world, file, extra, errors, colour);
 }
 
-/* --- what others ask ----------------------------------------------------- */
-
-void
-ol_conf_print_table(FILE *out)
+struct ol_conf *
+ol_conf_load_text_in(
+    const struct ol_world *world, const char *text, size_t len, FILE *errors)
 {
-	static const struct {
-		unsigned flag;
-		const char *name;
-	} flags[] = {
-		{ OL_REQUIRED, "required" },
-		{ OL_REPEATABLE, "repeatable" },
-		{ OL_RELOADABLE, "reloadable" },
+	const struct origin from = {
+		.file = "configuration",
+		.text = text,
+		.len = len,
 	};
-	const struct ol_option *option;
-	const char *standard, *comma;
-	size_t i, k;
+	struct ol_world checked = *world;
 
-	for (i = 0; (option = ol_table_row(i)) != NULL; i++) {
-		standard = option->standard != NULL ? option->standard
-						    : option->standard_shown;
-		fprintf(out, "%s\t%s\t%s\t%s\t", option->name,
-		    ol_table_context(option), option->syntax,
-		    standard != NULL ? standard : "-");
-		comma = "";
-		for (k = 0; k < sizeof(flags) / sizeof(flags[0]); k++) {
-			if ((option->flags & flags[k].flag) == 0)
-				continue;
-			fprintf(out, "%s%s", comma, flags[k].name);
-			comma = ",";
-		}
-		fprintf(
-		    out, "%s\t%s\n", *comma == '\0' ? "-" : "", option->help);
-	}
+	checked.checked = true;
+	return load(&checked, &from, errors, false);
 }
 
-static bool
-same_text(const char *a, const char *b)
+struct ol_conf *
+ol_conf_load_text(const char *text, size_t len, FILE *errors)
 {
-	return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
-}
+	struct ol_world world;
 
-static const char *
-find_env(const struct ol_conf_pool *pool, const char *name)
-{
-	size_t i;
-
-	for (i = 0; i < pool->nenv; i++)
-		if (strcmp(pool->env[i].name, name) == 0)
-			return pool->env[i].value;
-	return NULL;
-}
-
-bool
-ol_conf_pool_same_process(
-    const struct ol_conf_pool *a, const struct ol_conf_pool *b)
-{
-	size_t i;
-
-	if (!same_text(a->name, b->name) ||
-	    memcmp(&a->listen.addr, &b->listen.addr, sizeof(a->listen.addr)) !=
-		0 ||
-	    !same_text(a->user, b->user) || a->uid != b->uid ||
-	    a->gid != b->gid || !same_text(a->directory, b->directory) ||
-	    a->shutdown_delay != b->shutdown_delay ||
-	    a->shutdown_delay_max != b->shutdown_delay_max ||
-	    a->nenv != b->nenv)
-		return false;
-	for (i = 0; a->program[i] != NULL; i++)
-		if (b->program[i] == NULL ||
-		    strcmp(a->program[i], b->program[i]) != 0)
-			return false;
-	if (b->program[i] != NULL)
-		return false;
-	for (i = 0; i < a->nenv; i++)
-		if (!same_text(a->env[i].value, find_env(b, a->env[i].name)))
-			return false;
-	return true;
+	ol_world_init(&world);
+	return ol_conf_load_text_in(&world, text, len, errors);
 }

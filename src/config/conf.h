@@ -169,25 +169,39 @@ struct ol_conf {
 struct ol_conf *ol_conf_load(
     const char *file, const char *extra, FILE *errors, bool colour);
 
+/*
+ * Read len bytes that ol_conf_dump() wrote, in another process perhaps: users
+ * and groups are looked up again, and need no root here. Errors are those of a
+ * file called "configuration". Else as ol_conf_load().
+ */
+struct ol_conf *ol_conf_load_text(const char *text, size_t len, FILE *errors);
+
 void ol_conf_free(struct ol_conf *);
 
 /*
  * Check what the configuration names in the world: programs executable by the
- * pool's user, folders there and writable, log files. Writes one line per
- * problem, placed like an error of the reader; returns their number. For -t.
+ * user of the pool or task, folders there and writable, log files. Writes one
+ * line per problem, placed like an error of the reader; returns their number.
+ * For -t.
  */
 int ol_conf_check_world(const struct ol_conf *, FILE *errors, bool colour);
 
 /*
- * Write the merged configuration with every default (outlastd -T), one
- * directive a line, in the table's order, secrets masked.
+ * Write the merged configuration with every default, one directive a line, in
+ * the table's order. ol_conf_load_text() makes the same configuration of it.
+ * Secrets are in it: for our own processes alone.
  */
 void ol_conf_dump(const struct ol_conf *, FILE *out);
 
+/* The same for people (outlastd -T): secrets are masked. */
+void ol_conf_dump_masked(const struct ol_conf *, FILE *out);
+
 /*
- * Write the option table, one directive a line, tab-separated: name, context
- * ("main", "pool" or "main,pool"), syntax, default ("-": none), flags
+ * Write the option table, one row a line, tab-separated: name, context ("main",
+ * "pool", "task", "store", joined by commas), syntax, default ("-": none),
+ * flags
  * ("required", "repeatable", "reloadable", joined by commas; "-": none), help.
+ * A name that means another thing in another context has a row for each.
  */
 void ol_conf_print_table(FILE *out);
 

@@ -76,7 +76,7 @@ ol_diagnostic_error(
 {
 	va_list ap;
 
-	if (d->count++ >= OL_DIAGNOSTIC_MAX)
+	if (d == NULL || d->count++ >= OL_DIAGNOSTIC_MAX)
 		return;
 	va_start(ap, fmt);
 	append(&d->errors, &d->n, place, fmt, ap);
@@ -90,7 +90,7 @@ ol_diagnostic_note(
 	struct message *m;
 	va_list ap;
 
-	if (d->n == 0 || d->count > d->n)
+	if (d == NULL || d->n == 0 || d->count > d->n)
 		return;
 	m = &d->errors[d->n - 1];
 	va_start(ap, fmt);

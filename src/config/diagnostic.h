@@ -26,7 +26,10 @@ struct ol_diagnostics;
 struct ol_diagnostics *ol_diagnostic_new(void);
 void ol_diagnostic_free(struct ol_diagnostics *);
 
-/* place is copied; its source must live until the last print. */
+/*
+ * place is copied; its source must live until the last print. Without
+ * diagnostics (NULL) nothing is told.
+ */
 void ol_diagnostic_error(struct ol_diagnostics *, struct ol_place place,
     const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 

@@ -13,10 +13,15 @@ struct ol_world;
 /* One directive on its way into a field. */
 struct ol_setting {
 	const struct ol_world *world;
-	struct ol_diagnostics *diagnostics;
+	struct ol_diagnostics *diagnostics; /* NULL: errors are not told */
 	const struct ol_option *option;
 	const struct ol_directive *directive;
-	void *target; /* the struct ol_conf or ol_conf_pool (table.h) */
+	/*
+	 * OL_IN_MAIN or OL_IN_STORE: target is a struct ol_conf; OL_IN_POOL: an
+	 * ol_conf_pool; OL_IN_TASK: an ol_conf_task.
+	 */
+	unsigned context;
+	void *target;
 };
 
 /*
@@ -25,8 +30,11 @@ struct ol_setting {
  */
 int ol_kind_set(const struct ol_setting *);
 
-/* Set the field to the row's default text; nothing if it has none. */
-void ol_kind_set_standard(
-    const struct ol_world *, const struct ol_option *, void *target);
+/*
+ * Set the field to the row's default text, the parameters' too; to nothing if
+ * there is none. Not for repeatable ones. Of the setting, world, option,
+ * context and target are used.
+ */
+void ol_kind_set_standard(const struct ol_setting *);
 
 #endif

@@ -73,7 +73,8 @@ begin_line(struct lexer *l)
 		newline = memchr(s->text + l->at, '\n', s->size - l->at);
 		l->line_end =
 		    newline != NULL ? (size_t)(newline - s->text) : s->size;
-		if (l->line_end - l->line_start <= OL_SOURCE_LINE_MAX)
+		if (s->handed ||
+		    l->line_end - l->line_start <= OL_SOURCE_LINE_MAX)
 			break;
 		ol_diagnostic_error(l->diagnostics,
 		    place_at(l, l->line_start + OL_SOURCE_LINE_MAX,
@@ -364,7 +365,7 @@ ol_lexer_run(struct ol_tokens *tokens, struct ol_arena *arena,
 		l.at = 3; /* a byte order mark */
 	begin_line(&l);
 	while (l.at < source->size) {
-		if (tokens->n >= OL_LEXER_TOKENS_MAX) {
+		if (tokens->n >= OL_LEXER_TOKENS_MAX && !source->handed) {
 			ol_diagnostic_error(diagnostics,
 			    place_at(&l, l.at, l.at + 1),
 			    "the file has more than %d words; the rest was "

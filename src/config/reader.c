@@ -91,14 +91,13 @@ meant(const char *name)
 {
 	const struct ol_option *option = ol_table_find(name);
 
-	return option != NULL ? option
-			      : ol_table_nearest(name, OL_IN_MAIN | OL_IN_POOL);
+	return option != NULL ? option : ol_table_nearest(name, OL_IN_ANY);
 }
 
 static bool
 is_block(const struct ol_option *option)
 {
-	return option != NULL && option->kind == OL_KIND_POOL;
+	return option != NULL && ol_table_is_block(option);
 }
 
 /*
@@ -443,7 +442,8 @@ left_block(const struct parser *p, const struct frame *frame)
 		return false;
 	option = ol_table_find(token->text);
 	return (frame->inner && frame->body > frame->start->indent) ||
-	       (option != NULL && option->context == OL_IN_MAIN);
+	       (option != NULL &&
+		   ol_table_contexts(option->name) == OL_IN_MAIN);
 }
 
 /*
@@ -638,6 +638,18 @@ ol_reader_text(struct ol_reading *reading, const char *name, const char *text)
 		    reading, name, "the text is larger than 1 MiB", "");
 		return list;
 	}
+	add_source(reading, source);
+	read_source(reading, source, list);
+	return list;
+}
+
+const struct ol_directives *
+ol_reader_handed(
+    struct ol_reading *reading, const char *name, const char *text, size_t len)
+{
+	struct ol_directives *list = add_tree(reading);
+	struct ol_source *source = ol_source_handed(name, text, len);
+
 	add_source(reading, source);
 	read_source(reading, source, list);
 	return list;

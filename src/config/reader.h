@@ -61,6 +61,10 @@ const struct ol_directives *ol_reader_file(
 const struct ol_directives *ol_reader_text(
     struct ol_reading *, const char *name, const char *text);
 
+/* Text that ol_conf_dump() made. */
+const struct ol_directives *ol_reader_handed(
+    struct ol_reading *, const char *name, const char *text, size_t len);
+
 /* The first directive of that name in a list, or NULL. */
 const struct ol_directive *ol_reader_find(
     const struct ol_directives *, const char *name);

@@ -83,6 +83,20 @@ ol_source_new(const char *name, const char *text)
 	return source;
 }
 
+struct ol_source *
+ol_source_handed(const char *name, const char *text, size_t len)
+{
+	struct ol_source *source = ol_must(calloc(1, sizeof(*source)));
+
+	source->name = ol_must(strdup(name));
+	source->text = ol_must(malloc(len + 1));
+	memcpy(source->text, text, len);
+	source->text[len] = '\0';
+	source->size = len;
+	source->handed = true;
+	return source;
+}
+
 void
 ol_source_free(struct ol_source *source)
 {

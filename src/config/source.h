@@ -30,6 +30,7 @@ struct ol_source {
 	size_t size;
 	unsigned order; /* in which it was opened */
 	bool file;	/* dev and ino are set */
+	bool handed;	/* made by ourselves: no limit but memory's */
 	dev_t dev;
 	ino_t ino;
 	struct ol_place from; /* the include; .source NULL: none */
@@ -44,6 +45,10 @@ struct ol_source *ol_source_open(
 
 /* text as a source of that name; at most OL_SOURCE_MAX bytes, else NULL. */
 struct ol_source *ol_source_new(const char *name, const char *text);
+
+/* len bytes of text that ol_conf_dump() made, of whatever size. */
+struct ol_source *ol_source_handed(
+    const char *name, const char *text, size_t len);
 
 void ol_source_free(struct ol_source *);
 

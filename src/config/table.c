@@ -7,29 +7,96 @@
 #include "config/conf.h"
 #include "config/table.h"
 
-#define IN_CONF(field) offsetof(struct ol_conf, field)
-#define IN_POOL(field) offsetof(struct ol_conf_pool, field)
+#define IN_CONF(field)	 offsetof(struct ol_conf, field)
+#define IN_POOL(field)	 offsetof(struct ol_conf_pool, field)
+#define IN_TASK(field)	 offsetof(struct ol_conf_task, field)
+#define IN_LISTEN(field) offsetof(struct ol_conf_listen, field)
 
-/* Nobody means a longer time than this. */
-#define YEAR (365 * OL_SEC(86400))
+/* Nobody means a longer time than this, nor more than that. */
+#define YEAR	 (365 * OL_SEC(86400))
+#define WEEK	 (7 * OL_SEC(86400)) /* OL_RETRY_MAX */
+#define TERABYTE ((int64_t)1 << 40)
 
-static const struct ol_option_parameter listen_parameters[] = {
-	{ "mode", OL_KIND_MODE, IN_POOL(listen.mode), 0, 0777, "0660" },
-	{ "group", OL_KIND_GROUP, IN_POOL(listen), 0, 0, NULL },
-	{ "backlog", OL_KIND_NUMBER, IN_POOL(listen.backlog), 1, 65535,
-	    "1000" },
+static const struct ol_option_choice accesses[] = {
+	{ "client", OL_ACCESS_CLIENT },
+	{ "app", OL_ACCESS_APP },
+	{ "viewer", OL_ACCESS_VIEWER },
+	{ "operator", OL_ACCESS_OPERATOR },
+	{ .name = NULL },
+};
+
+/* A viewer submits nothing. */
+static const struct ol_option_choice submitters[] = {
+	{ "client", OL_ACCESS_CLIENT },
+	{ "app", OL_ACCESS_APP },
+	{ "operator", OL_ACCESS_OPERATOR },
+	{ .name = NULL },
+};
+
+static const struct ol_option_choice durables[] = {
+	{ "full", OL_DURABLE_FULL },
+	{ "lazy", OL_DURABLE_LAZY },
+	{ "off", OL_DURABLE_OFF },
+	{ .name = NULL },
+};
+
+static const struct ol_option_choice policies[] = {
+	{ "refuse", 0 },
+	{ .name = NULL },
+};
+
+#define LISTEN_PARAMETERS \
+	{ "mode", OL_KIND_MODE, IN_LISTEN(mode), 0, 0777, "0660", NULL }, \
+	    { "group", OL_KIND_GROUP, 0, 0, 0, NULL, NULL }, \
+	{ \
+		"backlog", OL_KIND_NUMBER, IN_LISTEN(backlog), 1, 65535, \
+		    "1000", NULL \
+	}
+
+static const struct ol_option_parameter pool_parameters[] = {
+	LISTEN_PARAMETERS,
+	{ .name = NULL },
+};
+
+static const struct ol_option_parameter api_parameters[] = {
+	LISTEN_PARAMETERS,
+	{ "access", OL_KIND_CHOICE, IN_LISTEN(access), 0, 0, NULL, accesses },
 	{ .name = NULL },
 };
 
 static const struct ol_option_parameter recycle_parameters[] = {
-	{ "time", OL_KIND_TIME, IN_POOL(recycle_time), OL_SEC(1), YEAR, NULL },
+	{ "time", OL_KIND_TIME, IN_POOL(recycle_time), OL_SEC(1), YEAR, NULL,
+	    NULL },
+	{ .name = NULL },
+};
+
+static const struct ol_option_parameter retain_parameters[] = {
+	{ "failed", OL_KIND_TIME, IN_CONF(store.retain_failed), OL_SEC(1), YEAR,
+	    "30d", NULL },
+	{ .name = NULL },
+};
+
+/* Less than a mebibyte of memory lets no program start. */
+static const struct ol_option_parameter limit_parameters[] = {
+	{ "memory", OL_KIND_SIZE, IN_TASK(limit.memory), 1 << 20, TERABYTE,
+	    NULL, NULL },
+	{ "processes", OL_KIND_NUMBER, IN_TASK(limit.processes), 1, 1000000,
+	    NULL, NULL },
+	{ "cpu", OL_KIND_TIME, IN_TASK(limit.cpu), OL_SEC(1), YEAR, NULL,
+	    NULL },
+	{ .name = NULL },
+};
+
+static const struct ol_option_parameter backoff_parameters[] = {
+	{ "max", OL_KIND_TIME, IN_TASK(backoff_max), OL_MSEC(1), WEEK, "1h",
+	    NULL },
 	{ .name = NULL },
 };
 
 static const struct ol_option rows[] = {
 	{
 	    .name = "include",
-	    .context = OL_IN_MAIN | OL_IN_POOL,
+	    .context = OL_IN_MAIN | OL_IN_POOL | OL_IN_TASK | OL_IN_STORE,
 	    .syntax = "FILE",
 	    .kind = OL_KIND_INCLUDE,
 	    .least = 1,
@@ -42,7 +109,7 @@ static const struct ol_option rows[] = {
 	    .context = OL_IN_MAIN,
 	    .syntax = "PATH",
 	    .kind = OL_KIND_PATH,
-	    .offset = IN_CONF(pid),
+	    .conf = IN_CONF(pid),
 	    .least = 1,
 	    .most = 1,
 	    .standard = "/run/outlast/outlastd.pid",
@@ -51,15 +118,91 @@ static const struct ol_option rows[] = {
 	{
 	    .name = "log",
 	    .context = OL_IN_MAIN,
-	    .syntax = "stderr|syslog:|PATH [error|warn|notice|info|debug] "
-		      "[json]",
+	    .syntax =
+		"stderr|syslog:|PATH [error|warn|notice|info|debug] [json]",
 	    .kind = OL_KIND_LOG,
-	    .offset = IN_CONF(logs),
+	    .conf = IN_CONF(logs),
 	    .least = 1,
 	    .most = 3,
 	    .standard = "stderr notice",
 	    .flags = OL_REPEATABLE | OL_RELOADABLE,
 	    .help = "where the log goes, from which level on, as text or JSON",
+	},
+	{
+	    .name = "user",
+	    .context = OL_IN_MAIN,
+	    .syntax = "NAME",
+	    .kind = OL_KIND_USER,
+	    .conf = IN_CONF(user),
+	    .least = 1,
+	    .most = 1,
+	    .standard_shown =
+		"outlast when started as root and there are tasks",
+	    .help =
+		"the account of outlastd where it keeps tasks; needs a start as root",
+	},
+	{
+	    .name = "state",
+	    .context = OL_IN_MAIN,
+	    .syntax = "PATH",
+	    .kind = OL_KIND_PATH,
+	    .conf = IN_CONF(state),
+	    .least = 1,
+	    .most = 1,
+	    .standard = "/var/lib/outlast",
+	    .help = "the folder of everything that must outlive a restart",
+	},
+	{
+	    .name = "listen",
+	    .context = OL_IN_MAIN,
+	    .syntax =
+		"ADDRESS [mode=0660] [group=NAME] [backlog=1000] [access=client|app|viewer|operator]",
+	    .kind = OL_KIND_LISTEN,
+	    .conf = IN_CONF(listen),
+	    .least = 1,
+	    .most = 1,
+	    .parameters = api_parameters,
+	    .flags = OL_REPEATABLE | OL_RELOADABLE,
+	    .help =
+		"where the web server finds the task API: unix:PATH, HOST:PORT or *:PORT",
+	},
+	{
+	    .name = "base",
+	    .context = OL_IN_MAIN,
+	    .syntax = "PATH",
+	    .kind = OL_KIND_BASE,
+	    .conf = IN_CONF(base),
+	    .least = 1,
+	    .most = 1,
+	    .standard = "/tasks",
+	    .flags = OL_RELOADABLE,
+	    .help = "where the web server has the task API",
+	},
+	{
+	    .name = "store",
+	    .context = OL_IN_MAIN,
+	    .syntax = "sqlite { ... }",
+	    .kind = OL_KIND_STORE,
+	    .least = 1,
+	    .most = 1,
+	    .standard = "sqlite",
+	    .help = "where tasks are kept, and for how long",
+	},
+	{
+	    .name = "retain",
+	    .context = OL_IN_STORE,
+	    .syntax = "TIME [failed=TIME]",
+	    .kind = OL_KIND_TIME,
+	    .conf = IN_CONF(store.retain),
+	    .min = OL_SEC(1),
+	    .max = YEAR,
+	    .least = 1,
+	    .most = 1,
+	    .parameters = retain_parameters,
+	    .standard = "7d",
+	    .standard_shown = "7d failed=30d",
+	    .flags = OL_RELOADABLE,
+	    .help = "so long an ended task is kept",
 	},
 	{
 	    .name = "pool",
@@ -68,39 +211,73 @@ static const struct ol_option rows[] = {
 	    .kind = OL_KIND_POOL,
 	    .least = 1,
 	    .most = 1,
-	    .flags = OL_REQUIRED | OL_REPEATABLE | OL_RELOADABLE,
+	    .flags = OL_REPEATABLE | OL_RELOADABLE,
 	    .help = "a set of processes of one FastCGI program",
+	},
+	{
+	    .name = "task",
+	    .context = OL_IN_MAIN,
+	    .syntax = "NAME { ... }",
+	    .kind = OL_KIND_TASK,
+	    .least = 1,
+	    .most = 1,
+	    .flags = OL_REPEATABLE | OL_RELOADABLE,
+	    .help = "a type of task: what runs, and by which rules",
 	},
 	{
 	    .name = "listen",
 	    .context = OL_IN_POOL,
 	    .syntax = "ADDRESS [mode=0660] [group=NAME] [backlog=1000]",
 	    .kind = OL_KIND_LISTEN,
-	    .offset = IN_POOL(listen),
+	    .pool = IN_POOL(listen),
 	    .least = 1,
 	    .most = 1,
-	    .parameters = listen_parameters,
+	    .parameters = pool_parameters,
 	    .flags = OL_REQUIRED | OL_RELOADABLE,
-	    .help = "where the web server finds the pool: unix:PATH, "
-		    "HOST:PORT or *:PORT",
+	    .help =
+		"where the web server finds the pool: unix:PATH, HOST:PORT or *:PORT",
 	},
 	{
 	    .name = "program",
 	    .context = OL_IN_POOL,
 	    .syntax = "PATH [ARGUMENT ...]",
 	    .kind = OL_KIND_PROGRAM,
-	    .offset = IN_POOL(program),
+	    .pool = IN_POOL(program),
 	    .least = 1,
 	    .most = UINT_MAX,
 	    .flags = OL_REQUIRED | OL_RELOADABLE,
 	    .help = "the program that each process runs; no shell",
 	},
 	{
+	    .name = "program",
+	    .context = OL_IN_TASK,
+	    .syntax = "PATH [ARGUMENT ...]",
+	    .kind = OL_KIND_PROGRAM,
+	    .task = IN_TASK(program),
+	    .least = 1,
+	    .most = UINT_MAX,
+	    .flags = OL_RELOADABLE,
+	    .help =
+		"the program that does the work: payload in, result out; no shell",
+	},
+	{
+	    .name = "result_type",
+	    .context = OL_IN_MAIN | OL_IN_TASK,
+	    .syntax = "TYPE",
+	    .kind = OL_KIND_TYPE,
+	    .task = IN_TASK(result_type),
+	    .least = 1,
+	    .most = 1,
+	    .standard = "application/octet-stream",
+	    .flags = OL_RELOADABLE,
+	    .help = "the media type of what the program writes",
+	},
+	{
 	    .name = "processes",
 	    .context = OL_IN_POOL,
 	    .syntax = "NUMBER",
 	    .kind = OL_KIND_NUMBER,
-	    .offset = IN_POOL(processes),
+	    .pool = IN_POOL(processes),
 	    .min = 1,
 	    .max = 1000,
 	    .least = 1,
@@ -111,10 +288,11 @@ static const struct ol_option rows[] = {
 	},
 	{
 	    .name = "user",
-	    .context = OL_IN_POOL,
+	    .context = OL_IN_POOL | OL_IN_TASK,
 	    .syntax = "NAME",
 	    .kind = OL_KIND_USER,
-	    .offset = IN_POOL(user),
+	    .pool = IN_POOL(user),
+	    .task = IN_TASK(user),
 	    .least = 1,
 	    .most = 1,
 	    .standard_shown = "outlast-run when started as root",
@@ -126,7 +304,7 @@ static const struct ol_option rows[] = {
 	    .context = OL_IN_POOL,
 	    .syntax = "PATH",
 	    .kind = OL_KIND_PATH,
-	    .offset = IN_POOL(directory),
+	    .pool = IN_POOL(directory),
 	    .least = 1,
 	    .most = 1,
 	    .standard = "/",
@@ -134,62 +312,116 @@ static const struct ol_option rows[] = {
 	    .help = "the working folder of the processes",
 	},
 	{
+	    .name = "directory",
+	    .context = OL_IN_MAIN | OL_IN_TASK,
+	    .syntax = "PATH|scratch",
+	    .kind = OL_KIND_DIRECTORY,
+	    .task = IN_TASK(directory),
+	    .least = 1,
+	    .most = 1,
+	    .standard = "scratch",
+	    .flags = OL_RELOADABLE,
+	    .help =
+		"the working folder of the program; scratch: an empty one for each attempt",
+	},
+	{
 	    .name = "env",
-	    .context = OL_IN_POOL,
+	    .context = OL_IN_POOL | OL_IN_TASK,
 	    .syntax = "NAME VALUE",
 	    .kind = OL_KIND_ENV,
-	    .offset = IN_POOL(env),
+	    .pool = IN_POOL(env),
+	    .task = IN_TASK(env),
 	    .least = 2,
 	    .most = 2,
 	    .flags = OL_REPEATABLE | OL_RELOADABLE,
 	    .help = "a variable in the environment of the processes",
 	},
 	{
-	    .name = "shutdown_delay",
-	    .context = OL_IN_MAIN | OL_IN_POOL,
+	    .name = "context",
+	    .context = OL_IN_MAIN | OL_IN_TASK,
+	    .syntax = "NAME ...",
+	    .kind = OL_KIND_CONTEXT,
+	    .task = IN_TASK(context),
+	    .least = 1,
+	    .most = UINT_MAX,
+	    .flags = OL_RELOADABLE,
+	    .help =
+		"FastCGI parameters of the submitting request that the program gets as variables",
+	},
+	{
+	    .name = "limit",
+	    .context = OL_IN_MAIN | OL_IN_TASK,
+	    .syntax = "[memory=SIZE] [processes=NUMBER] [cpu=TIME]",
+	    .kind = OL_KIND_SET,
+	    .task = IN_TASK(limit),
+	    .parameters = limit_parameters,
+	    .flags = OL_RELOADABLE,
+	    .help = "what each process of the program may use",
+	},
+	{
+	    .name = "timeout",
+	    .context = OL_IN_MAIN | OL_IN_TASK,
 	    .syntax = "TIME",
 	    .kind = OL_KIND_TIME,
-	    .offset = IN_POOL(shutdown_delay),
+	    .task = IN_TASK(timeout),
+	    .min = OL_MSEC(1),
+	    .max = YEAR,
+	    .least = 1,
+	    .most = 1,
+	    .standard = "5m",
+	    .flags = OL_RELOADABLE,
+	    .help = "an attempt that runs longer is ended",
+	},
+	{
+	    .name = "shutdown_delay",
+	    .context = OL_IN_MAIN | OL_IN_POOL | OL_IN_TASK,
+	    .syntax = "TIME",
+	    .kind = OL_KIND_TIME,
+	    .conf = IN_CONF(shutdown_delay),
+	    .pool = IN_POOL(shutdown_delay),
+	    .task = IN_TASK(shutdown_delay),
 	    .max = YEAR,
 	    .least = 1,
 	    .most = 1,
 	    .standard = "90s",
 	    .flags = OL_RELOADABLE,
-	    .help = "the budget of a process to finish its work after a stop "
-		    "or a recycle began",
+	    .help = "the budget to finish work after a stop or a recycle began",
 	},
 	{
 	    .name = "shutdown_delay_max",
 	    .context = OL_IN_MAIN | OL_IN_POOL,
 	    .syntax = "TIME",
 	    .kind = OL_KIND_TIME,
-	    .offset = IN_POOL(shutdown_delay_max),
+	    .conf = IN_CONF(shutdown_delay_max),
+	    .pool = IN_POOL(shutdown_delay_max),
 	    .max = YEAR,
 	    .least = 1,
 	    .most = 1,
 	    .standard_shown = "shutdown_delay",
 	    .flags = OL_RELOADABLE,
-	    .help = "how far a process may extend its budget",
+	    .help = "how far the budget may be extended",
 	},
 	{
 	    .name = "kill_grace",
-	    .context = OL_IN_MAIN | OL_IN_POOL,
+	    .context = OL_IN_MAIN | OL_IN_POOL | OL_IN_TASK,
 	    .syntax = "TIME",
 	    .kind = OL_KIND_TIME,
-	    .offset = IN_POOL(kill_grace),
+	    .conf = IN_CONF(kill_grace),
+	    .pool = IN_POOL(kill_grace),
+	    .task = IN_TASK(kill_grace),
 	    .max = YEAR,
 	    .least = 1,
 	    .most = 1,
 	    .standard = "10s",
 	    .flags = OL_RELOADABLE,
-	    .help = "so long before the end of the budget comes the last call",
+	    .help = "so long between the last call and the end",
 	},
 	{
 	    .name = "startup_time_limit",
 	    .context = OL_IN_MAIN | OL_IN_POOL,
 	    .syntax = "TIME",
 	    .kind = OL_KIND_TIME,
-	    .offset = IN_POOL(startup_time_limit),
+	    .pool = IN_POOL(startup_time_limit),
 	    .min = OL_SEC(1),
 	    .max = YEAR,
 	    .least = 1,
@@ -203,9 +435,198 @@ static const struct ol_option rows[] = {
 	    .context = OL_IN_POOL,
 	    .syntax = "time=TIME",
 	    .kind = OL_KIND_SET,
+	    .pool = IN_POOL(recycle_time),
 	    .parameters = recycle_parameters,
 	    .flags = OL_RELOADABLE,
 	    .help = "replace each process at that age",
+	},
+	{
+	    .name = "retries",
+	    .context = OL_IN_MAIN | OL_IN_TASK,
+	    .syntax = "NUMBER",
+	    .kind = OL_KIND_NUMBER,
+	    .task = IN_TASK(retries),
+	    .max = 1000,
+	    .least = 1,
+	    .most = 1,
+	    .standard = "3",
+	    .flags = OL_RELOADABLE,
+	    .help = "attempts after the first",
+	},
+	{
+	    .name = "backoff",
+	    .context = OL_IN_MAIN | OL_IN_TASK,
+	    .syntax = "exponential TIME [max=1h]|fixed TIME",
+	    .kind = OL_KIND_BACKOFF,
+	    .task = IN_TASK(backoff),
+	    .min = OL_MSEC(1),
+	    .max = WEEK,
+	    .least = 2,
+	    .most = 2,
+	    .parameters = backoff_parameters,
+	    .standard = "exponential 15s",
+	    .standard_shown = "exponential 15s max=1h",
+	    .flags = OL_RELOADABLE,
+	    .help = "how long to wait before each retry",
+	},
+	{
+	    .name = "concurrency",
+	    .context = OL_IN_MAIN | OL_IN_TASK,
+	    .syntax = "NUMBER",
+	    .kind = OL_KIND_NUMBER,
+	    .task = IN_TASK(concurrency),
+	    .min = 1,
+	    .max = 1000,
+	    .least = 1,
+	    .most = 1,
+	    .standard = "1",
+	    .flags = OL_RELOADABLE,
+	    .help = "how many tasks of the type run at once",
+	},
+	{
+	    .name = "max_waiting",
+	    .context = OL_IN_MAIN | OL_IN_TASK,
+	    .syntax = "NUMBER",
+	    .kind = OL_KIND_NUMBER,
+	    .task = IN_TASK(max_waiting),
+	    .min = 1,
+	    .max = 10000000,
+	    .least = 1,
+	    .most = 1,
+	    .standard = "10000",
+	    .flags = OL_RELOADABLE,
+	    .help = "how many tasks of the type may wait",
+	},
+	{
+	    .name = "when_full",
+	    .context = OL_IN_MAIN | OL_IN_TASK,
+	    .syntax = "refuse",
+	    .kind = OL_KIND_CHOICE,
+	    .least = 1,
+	    .most = 1,
+	    .choices = policies,
+	    .standard = "refuse",
+	    .flags = OL_RELOADABLE,
+	    .help = "what happens to a submit when so many wait",
+	},
+	{
+	    .name = "durable",
+	    .context = OL_IN_MAIN | OL_IN_TASK | OL_IN_STORE,
+	    .syntax = "full|lazy|off",
+	    .kind = OL_KIND_CHOICE,
+	    .task = IN_TASK(durable),
+	    .least = 1,
+	    .most = 1,
+	    .choices = durables,
+	    .standard = "full",
+	    .flags = OL_RELOADABLE,
+	    .help =
+		"whether a task is on disk before its submit is answered, soon after, or never",
+	},
+	{
+	    .name = "max_payload",
+	    .context = OL_IN_MAIN | OL_IN_TASK,
+	    .syntax = "SIZE",
+	    .kind = OL_KIND_SIZE,
+	    .task = IN_TASK(max_payload),
+	    .max = TERABYTE,
+	    .least = 1,
+	    .most = 1,
+	    .standard = "1m",
+	    .flags = OL_RELOADABLE,
+	    .help = "the largest payload of a submit",
+	},
+	{
+	    .name = "max_result",
+	    .context = OL_IN_MAIN | OL_IN_TASK,
+	    .syntax = "SIZE",
+	    .kind = OL_KIND_SIZE,
+	    .task = IN_TASK(max_result),
+	    .max = TERABYTE,
+	    .least = 1,
+	    .most = 1,
+	    .standard = "10m",
+	    .flags = OL_RELOADABLE,
+	    .help = "the largest result of a program",
+	},
+	{
+	    .name = "expires",
+	    .context = OL_IN_MAIN | OL_IN_TASK,
+	    .syntax = "TIME|off",
+	    .kind = OL_KIND_TIME_OFF,
+	    .task = IN_TASK(expires),
+	    .min = OL_MSEC(1),
+	    .max = YEAR,
+	    .least = 1,
+	    .most = 1,
+	    .standard = "off",
+	    .flags = OL_RELOADABLE,
+	    .help = "a task that could not start in this time fails",
+	},
+	{
+	    .name = "priority",
+	    .context = OL_IN_MAIN | OL_IN_TASK,
+	    .syntax = "NUMBER",
+	    .kind = OL_KIND_NUMBER,
+	    .task = IN_TASK(priority),
+	    .min = -100,
+	    .max = 100,
+	    .least = 1,
+	    .most = 1,
+	    .standard = "0",
+	    .flags = OL_RELOADABLE,
+	    .help = "tasks of a higher one start first",
+	},
+	{
+	    .name = "poison_after",
+	    .context = OL_IN_MAIN | OL_IN_TASK,
+	    .syntax = "NUMBER|off",
+	    .kind = OL_KIND_NUMBER_OFF,
+	    .task = IN_TASK(poison_after),
+	    .min = 1,
+	    .max = 255,
+	    .least = 1,
+	    .most = 1,
+	    .standard = "3",
+	    .flags = OL_RELOADABLE,
+	    .help = "a task whose program crashed so often is set apart",
+	},
+	{
+	    .name = "methods",
+	    .context = OL_IN_MAIN | OL_IN_TASK,
+	    .syntax = "METHOD ...",
+	    .kind = OL_KIND_METHODS,
+	    .task = IN_TASK(methods),
+	    .least = 1,
+	    .most = UINT_MAX,
+	    .standard = "POST",
+	    .flags = OL_RELOADABLE,
+	    .help = "the HTTP methods that submit",
+	},
+	{
+	    .name = "submit_by",
+	    .context = OL_IN_MAIN | OL_IN_TASK,
+	    .syntax = "client|app|operator",
+	    .kind = OL_KIND_CHOICE,
+	    .task = IN_TASK(submit_by),
+	    .least = 1,
+	    .most = 1,
+	    .choices = submitters,
+	    .standard = "client",
+	    .flags = OL_RELOADABLE,
+	    .help = "the least access that may submit",
+	},
+	{
+	    .name = "client_cancel",
+	    .context = OL_IN_MAIN | OL_IN_TASK,
+	    .syntax = "on|off",
+	    .kind = OL_KIND_SWITCH,
+	    .task = IN_TASK(client_cancel),
+	    .least = 1,
+	    .most = 1,
+	    .standard = "off",
+	    .flags = OL_RELOADABLE,
+	    .help = "whether a client may cancel its task",
 	},
 };
 
@@ -230,14 +651,33 @@ ol_table_index(const struct ol_option *option)
 }
 
 const struct ol_option *
-ol_table_find(const char *name)
+ol_table_find_in(const char *name, unsigned contexts)
 {
 	size_t i;
 
 	for (i = 0; i < NROWS; i++)
-		if (strcmp(rows[i].name, name) == 0)
+		if ((rows[i].context & contexts) != 0 &&
+		    strcmp(rows[i].name, name) == 0)
 			return &rows[i];
 	return NULL;
+}
+
+const struct ol_option *
+ol_table_find(const char *name)
+{
+	return ol_table_find_in(name, OL_IN_ANY);
+}
+
+unsigned
+ol_table_contexts(const char *name)
+{
+	unsigned contexts = 0;
+	size_t i;
+
+	for (i = 0; i < NROWS; i++)
+		if (strcmp(rows[i].name, name) == 0)
+			contexts |= rows[i].context;
+	return contexts;
 }
 
 const struct ol_option *
@@ -250,18 +690,29 @@ ol_table_nearest(const char *name, unsigned contexts)
 		if ((rows[i].context & contexts) != 0)
 			names[n++] = rows[i].name;
 	nearest = ol_text_nearest(name, names, n);
-	return nearest != NULL ? ol_table_find(nearest) : NULL;
+	return nearest != NULL ? ol_table_find_in(nearest, contexts) : NULL;
 }
 
-const char *
+bool
+ol_table_is_block(const struct ol_option *option)
+{
+	return option->kind == OL_KIND_POOL || option->kind == OL_KIND_TASK ||
+	       option->kind == OL_KIND_STORE;
+}
+
+struct ol_table_text
 ol_table_context(const struct ol_option *option)
 {
-	switch (option->context) {
-	case OL_IN_MAIN:
-		return "main";
-	case OL_IN_POOL:
-		return "pool";
-	default:
-		return "main,pool";
+	static const char *const names[] = { "main", "pool", "task", "store" };
+	struct ol_table_text text = { "" };
+	size_t i;
+
+	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if ((option->context & 1u << i) == 0)
+			continue;
+		if (*text.text != '\0')
+			strlcat(text.text, ",", sizeof(text.text));
+		strlcat(text.text, names[i], sizeof(text.text));
 	}
+	return text;
 }

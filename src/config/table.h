@@ -5,6 +5,7 @@
 #ifndef OL_CONFIG_TABLE_H
 #define OL_CONFIG_TABLE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -13,6 +14,9 @@
 enum {
 	OL_IN_MAIN = 1,
 	OL_IN_POOL = 2,
+	OL_IN_TASK = 4,
+	OL_IN_STORE = 8,
+	OL_IN_ANY = 15,
 };
 
 enum {
@@ -24,44 +28,71 @@ enum {
 /* What a value is; the field that holds it. */
 enum ol_kind {
 	OL_KIND_INCLUDE, /* none: the reader's */
-	OL_KIND_POOL,	 /* none: a block */
-	OL_KIND_TIME,	 /* int64_t, nanoseconds */
-	OL_KIND_NUMBER,	 /* int */
-	OL_KIND_MODE,	 /* mode_t */
-	OL_KIND_PATH,	 /* char *, absolute */
-	OL_KIND_GROUP,	 /* struct ol_conf_listen: group, gid */
-	OL_KIND_LOG,	 /* struct ol_conf: logs */
-	OL_KIND_LISTEN,	 /* struct ol_conf_pool: listen */
-	OL_KIND_PROGRAM, /* struct ol_conf_pool: program */
-	OL_KIND_USER,	 /* struct ol_conf_pool: user, uid, gid */
-	OL_KIND_ENV,	 /* struct ol_conf_pool: env */
-	OL_KIND_SET,	 /* none: parameters alone */
+	OL_KIND_POOL,	 /* none: a block, as the next two */
+	OL_KIND_TASK,
+	OL_KIND_STORE,
+	OL_KIND_TIME,	    /* int64_t, nanoseconds */
+	OL_KIND_TIME_OFF,   /* the same; 0 for "off" */
+	OL_KIND_NUMBER,	    /* int */
+	OL_KIND_NUMBER_OFF, /* the same; 0 for "off" */
+	OL_KIND_SIZE,	    /* int64_t, bytes */
+	OL_KIND_SWITCH,	    /* bool */
+	OL_KIND_CHOICE,	    /* an enum; none when there is one choice alone */
+	OL_KIND_MODE,	    /* mode_t */
+	OL_KIND_PATH,	    /* char *, absolute */
+	OL_KIND_DIRECTORY,  /* the same; NULL for "scratch" */
+	OL_KIND_BASE,	    /* char *, a path of URLs */
+	OL_KIND_TYPE,	    /* char *, a media type */
+	OL_KIND_GROUP,	    /* struct ol_conf_listen: group, gid */
+	OL_KIND_LOG,	    /* logs, nlogs */
+	OL_KIND_LISTEN,	    /* struct ol_conf_listen; of struct ol_conf: many */
+	OL_KIND_PROGRAM,    /* char **, NULL-terminated */
+	OL_KIND_USER,	    /* user, uid, gid */
+	OL_KIND_ENV,	    /* env, nenv */
+	OL_KIND_BACKOFF,    /* backoff, backoff_exponential */
+	OL_KIND_METHODS,    /* unsigned, OL_METHOD_… */
+	OL_KIND_CONTEXT,    /* context, ncontext */
+	OL_KIND_SET,	    /* none: parameters alone */
+};
+
+/* A word and what it means. */
+struct ol_option_choice {
+	const char *name; /* NULL: the last */
+	unsigned value;
 };
 
 /* A parameter, "name=value". */
 struct ol_option_parameter {
 	const char *name; /* NULL: the last */
 	enum ol_kind kind;
-	size_t offset; /* of the field in the directive's struct */
+	/* Of the field in the directive's struct, or in its listen. */
+	size_t offset;
 	int64_t min, max;
-	const char *standard; /* default text; NULL: none */
+	const char *standard; /* default text; NULL: none, or the field's 0 */
+	const struct ol_option_choice *choices;
 };
 
+/*
+ * A name that means another thing in another block has a row for each; no two
+ * rows of one name share a context.
+ */
 struct ol_option {
 	const char *name;
 	unsigned context;   /* OL_IN_… */
 	const char *syntax; /* what follows the name, for people */
 	enum ol_kind kind;
 	/*
-	 * Of the field: in struct ol_conf for a directive of the main context
-	 * alone, else in struct ol_conf_pool.
+	 * Of the field in struct ol_conf (top level, store), ol_conf_pool and
+	 * ol_conf_task; 0: there is none. What stands at top level without a
+	 * field there is the default of the blocks that have one.
 	 */
-	size_t offset;
+	size_t conf, pool, task;
 	int64_t min, max;
 	unsigned least, most; /* words after the name; parameters not counted */
 	const struct ol_option_parameter *parameters; /* NULL: none */
+	const struct ol_option_choice *choices;
 	const char *standard; /* default text; NULL: none */
-	/* The same for people, when it is another directive's value. */
+	/* The same for people, when it is not as simple. */
 	const char *standard_shown;
 	unsigned flags;
 	const char *help;
@@ -74,8 +105,14 @@ const struct ol_option *ol_table_row(size_t i);
 size_t ol_table_size(void);
 size_t ol_table_index(const struct ol_option *);
 
-/* The row of that name, or NULL. */
+/* The first row of that name, or NULL. */
 const struct ol_option *ol_table_find(const char *name);
+
+/* The row of that name that may stand in one of the contexts, or NULL. */
+const struct ol_option *ol_table_find_in(const char *name, unsigned contexts);
+
+/* Where any row of that name may stand. */
+unsigned ol_table_contexts(const char *name);
 
 /*
  * The row in one of the contexts that was most likely meant by a misspelt
@@ -83,7 +120,13 @@ const struct ol_option *ol_table_find(const char *name);
  */
 const struct ol_option *ol_table_nearest(const char *name, unsigned contexts);
 
-/* "main", "pool" or "main,pool". */
-const char *ol_table_context(const struct ol_option *);
+/* Whether a row is that of a block. */
+bool ol_table_is_block(const struct ol_option *);
+
+/* "main", "pool", "task", "store", or more of them, joined by commas. */
+struct ol_table_text {
+	char text[32];
+};
+struct ol_table_text ol_table_context(const struct ol_option *);
 
 #endif

@@ -56,6 +56,19 @@ ol_values_number(int64_t *value, const char *text)
 }
 
 const char *
+ol_values_integer(int64_t *value, const char *text)
+{
+	bool minus = *text == '-';
+	const char *wrong = ol_values_number(value, minus ? text + 1 : text);
+
+	if (wrong != NULL)
+		return "write a whole number, such as 4 or -4";
+	if (minus)
+		*value = -*value;
+	return NULL;
+}
+
+const char *
 ol_values_time(int64_t *value, const char *text)
 {
 	static const char wrong[] = "write numbers with ms, s, m, h or d, the "
@@ -145,6 +158,70 @@ ol_values_switch(bool *value, const char *text)
 	else
 		return "write on or off";
 	return NULL;
+}
+
+const char *
+ol_values_base(const char *text)
+{
+	static const char good[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				   "abcdefghijklmnopqrstuvwxyz0123456789"
+				   "-._~!&'()*+,=:@";
+	size_t n;
+
+	if (*text != '/')
+		return "write a path that begins with \"/\", such as /tasks";
+	do {
+		text++;
+		n = strspn(text, good);
+		if (text[n] != '\0' && text[n] != '/')
+			return "write letters, digits and -._~ between the "
+			       "\"/\", such as /ops/tasks";
+		if (n == 0)
+			return *text == '\0' ? "write it without \"/\" at its "
+					       "end, such as /tasks"
+					     : "write one \"/\" in a row";
+		if (text[0] == '.' && (n == 1 || (n == 2 && text[1] == '.')))
+			return "write it without \".\" and \"..\": nginx "
+			       "resolves them";
+		text += n;
+	} while (*text != '\0');
+	return NULL;
+}
+
+const char *
+ol_values_type(const char *text)
+{
+	static const char token[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				    "abcdefghijklmnopqrstuvwxyz0123456789"
+				    "!#$&-^_.+";
+	static const char wrong[] = "write a media type, such as image/jpeg or "
+				    "\"text/plain; charset=utf-8\"";
+	size_t n = strspn(text, token);
+
+	if (n == 0 || text[n] != '/')
+		return wrong;
+	text += n + 1;
+	n = strspn(text, token);
+	if (n == 0 || (text[n] != '\0' && text[n] != ';'))
+		return wrong;
+	for (text += n; *text != '\0'; text++)
+		if (*text < ' ' || *text > '~')
+			return wrong;
+	return NULL;
+}
+
+void
+ol_values_size_format(char *buf, size_t size, int64_t value)
+{
+	static const char units[] = "kmg";
+	size_t i = 0;
+
+	while (i < sizeof(units) - 1 && value > 0 && value % 1024 == 0) {
+		value /= 1024;
+		i++;
+	}
+	snprintf(buf, size, "%lld%.*s", (long long)value, i > 0 ? 1 : 0,
+	    i > 0 ? &units[i - 1] : "");
 }
 
 void

@@ -14,6 +14,11 @@ struct ol_conf;
 
 struct ol_world {
 	uid_t euid; /* 0: users can be switched */
+	/*
+	 * The text comes from ol_conf_dump(): nothing is missing in it, and it
+	 * may be larger than a file.
+	 */
+	bool checked;
 
 	/* A readable descriptor, or -1 with errno set. Must not block. */
 	int (*open_file)(const char *path);
@@ -35,5 +40,7 @@ void ol_world_init(struct ol_world *);
 /* ol_conf_load() in a world of the caller's. */
 struct ol_conf *ol_conf_load_in(const struct ol_world *, const char *file,
     const char *extra, FILE *errors, bool colour);
+struct ol_conf *ol_conf_load_text_in(
+    const struct ol_world *, const char *text, size_t len, FILE *errors);
 
 #endif

@@ -159,7 +159,7 @@ test(const struct command *c, struct ol_conf *conf)
 	int problems = ol_conf_check_world(conf, stderr, isatty(STDERR_FILENO));
 
 	if (problems == 0 && c->dump)
-		ol_conf_dump(conf, stdout);
+		ol_conf_dump_masked(conf, stdout);
 	if (problems != 0)
 		fprintf(stderr, "outlastd: configuration %s test failed\n",
 		    conf->file);

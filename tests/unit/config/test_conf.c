@@ -58,18 +58,27 @@ load(const struct ol_world *world, const char *text, const char *extra)
 }
 
 static char *
-dump(const struct ol_conf *conf)
+dump_as(const struct ol_conf *conf, bool masked)
 {
 	char *text;
 	size_t size;
 	FILE *out = open_memstream(&text, &size);
 
-	ol_conf_dump(conf, out);
+	if (masked)
+		ol_conf_dump_masked(conf, out);
+	else
+		ol_conf_dump(conf, out);
 	fclose(out);
 	/* Without the first line, which names the file. */
 	memmove(
 	    text, strchr(text, '\n') + 1, strlen(strchr(text, '\n') + 1) + 1);
 	return text;
+}
+
+static char *
+dump(const struct ol_conf *conf)
+{
+	return dump_as(conf, false);
 }
 
 static const struct ol_conf_pool *
@@ -233,6 +242,14 @@ test_dump_text(void **state)
 	(void)state;
 	assert_string_equal(text, "pid /run/outlast/outlastd.pid;\n"
 				  "log stderr notice;\n"
+				  "state /var/lib/outlast;\n"
+				  "base /tasks;\n"
+				  "shutdown_delay 1m30s;\n"
+				  "shutdown_delay_max 1m30s;\n"
+				  "kill_grace 10s;\n"
+				  "store sqlite {\n"
+				  "    retain 7d failed=30d;\n"
+				  "}\n"
 				  "pool a {\n"
 				  "    listen 127.0.0.1:9 backlog=1000;\n"
 				  "    program /a;\n"
@@ -257,7 +274,7 @@ test_dump_masks_secrets(void **state)
 	    "env DB postgres://me:hunter4@db/shop;"
 	    "env PARTNER https://partner.example/a:b@c; }",
 	    NULL);
-	char *text = dump(conf);
+	char *text = dump_as(conf, true);
 
 	(void)state;
 	assert_null(strstr(text, "hunter"));
