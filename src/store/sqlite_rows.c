@@ -154,6 +154,10 @@ insert_row(struct ol_sqlite_db *db, struct ol_store_request *request)
 	const struct ol_row *row = request->row;
 	const struct ol_body *body = request->body;
 
+	/* Somebody has edited the database. */
+	if (db->seq == INT64_MAX)
+		return SQLITE_FULL;
+	sqlite3_bind_int64(s, SEQ + 1, ++db->seq);
 	bind_blob(s, ID + 1, row->id, OL_ROW_ID);
 	sqlite3_bind_int(s, STATE + 1, (int)row->state);
 	sqlite3_bind_int(s, PRIORITY + 1, row->priority);
@@ -589,18 +593,6 @@ attempts(struct ol_sqlite_db *db, struct ol_store_request *request)
 	return rc == SQLITE_DONE ? SQLITE_OK : rc;
 }
 
-static bool
-matches(const struct ol_list *list, const struct ol_row *row)
-{
-	if (list->states != 0 && (list->states & 1u << row->state) == 0)
-		return false;
-	if (list->type != NULL && strcmp(list->type, row->type) != 0)
-		return false;
-	if (list->owner != NULL && strcmp(list->owner, row->owner) != 0)
-		return false;
-	return list->created_before == 0 || row->created < list->created_before;
-}
-
 static int
 list(struct ol_sqlite_db *db, struct ol_store_request *request)
 {
@@ -629,7 +621,7 @@ list(struct ol_sqlite_db *db, struct ol_store_request *request)
 		request->answer.next = sqlite3_column_int64(statement, SEQ);
 		if ((row = row_of(statement)) == NULL)
 			continue;
-		if (!matches(list, row)) {
+		if (!ol_list_matches(list, row)) {
 			free(row);
 			continue;
 		}
