@@ -74,7 +74,8 @@ page=$(manual outlast-tasks.7)
 states=$(sed -n '/^ol_state_name/,/^}/s/.*return "\([a-z]*\)".*/\1/p' \
 	src/task/state.c)
 [ -n "$states" ] || complain 'src/task/state.c: no state found'
-names=$(code $(sources src/run src/spawner src/api -- '*.c' '*.h') |
+names=$(sources src/run src/spawner src/api -- '*.c' '*.h' |
+	while read -r file; do code "$file"; done |
 	grep -oE '"(OUTLAST_[A-Z_]+|NOTIFY_SOCKET|TRACEPARENT|TMPDIR)[="]' |
 	tr -d '="' | sort -u)
 [ -n "$names" ] || complain 'src: no OUTLAST_ name of tasks found'
