@@ -1,6 +1,8 @@
 #!/bin/sh
 # outlast in one command: builds it, starts nginx, a mail server and outlastd
-# as an unprivileged user in a scratch folder, and shows what they do.
+# as an unprivileged user in a scratch folder, and shows what they do: a task
+# that outlives the process that runs it, a mail that is sent behind the reply,
+# and a process that is replaced while it works.
 set -eu
 
 usage='usage: examples/quickstart.sh [--stop] [--no-install] [--port N]'
@@ -117,6 +119,10 @@ install_packages()
 	need libsqlite3-dev test -f /usr/include/sqlite3.h
 	need libbsd-dev test -f /usr/include/bsd/bsd.h
 	need libcurl4-openssl-dev pkg-config --exists libcurl
+	need libjpeg62-turbo-dev test -f /usr/include/jpeglib.h
+	need libjpeg-turbo-progs command -v djpeg
+	need netpbm command -v pamscale
+	need python3-pil $python -c 'import PIL'
 	need nginx-light test -x /usr/sbin/nginx
 	need curl command -v curl
 	need python3-aiosmtpd $python -c 'import aiosmtpd'
@@ -142,8 +148,8 @@ build_programs()
 	cd "$build"
 	[ -f config.status ] ||
 	    "$tree/configure" --disable-shared --enable-static CFLAGS='-O2 -g'
-	make -j2 src/outlastd/outlastd examples/signup/signup \
-	    examples/stopwatch/stopwatch
+	make -j2 src/outlastd/outlastd examples/thumbnails/thumbnail \
+	    examples/signup/signup examples/stopwatch/stopwatch
 	cd "$tree"
 }
 
@@ -164,7 +170,7 @@ free_port()
 	END
 }
 
-# nginx_pool NAME PORT: the project's own snippet, with its three changes
+# The project's own snippets, with the changes that their heads ask for.
 nginx_pool()
 {
 	sed -e "s|upstream app |upstream $1 |" \
@@ -173,35 +179,84 @@ nginx_pool()
 	    -e "s|127.0.0.1:8080|127.0.0.1:$2|" "$tree/nginx/app-pool.conf"
 }
 
-write_files()
+nginx_thumbnails()
 {
-	mkdir "$scratch/bin" "$scratch/tmp"
-	$python -c 'import mailbox, sys; mailbox.Maildir(sys.argv[1])' \
-	    "$scratch/mail"
-	cp "$build/src/outlastd/outlastd" "$build/examples/signup/signup" \
-	    "$build/examples/stopwatch/stopwatch" "$scratch/bin"
-	cp "$tree/examples/signup/welcome.jpg" /etc/nginx/fastcgi_params \
-	    "$scratch"
-	nginx_pool signup "$port" >"$scratch/nginx-signup.conf"
-	nginx_pool stopwatch "$port2" >"$scratch/nginx-stopwatch.conf"
+	sed -e "s|/srv/thumbnails|$scratch/page|" \
+	    -e "s|unix:/run/outlast/tasks.sock|unix:$scratch/tasks.sock|" \
+	    -e "s|127.0.0.1:8080|127.0.0.1:$port|" \
+	    "$tree/examples/thumbnails/nginx.conf"
+}
+
+# slowly PROGRAM…: three seconds of progress first, so that there is something
+# to see, and a middle in which to be killed.
+write_slowly()
+{
+	cat >"$scratch/bin/slowly" <<-END
+	#!$python
+	import os, socket, sys, time
+	for step in range(1, 6):
+	    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as to:
+	        to.sendto(b"X_OUTLAST_PROGRESS=%d step %d of 5"
+	                  % (step * 15, step), os.environ["NOTIFY_SOCKET"])
+	    time.sleep(0.6)
+	os.execv(sys.argv[1], sys.argv[1:])
+	END
+	chmod 755 "$scratch/bin/slowly"
+}
+
+write_nginx()
+{
+	cp /etc/nginx/fastcgi_params /etc/nginx/mime.types "$scratch"
+	nginx_thumbnails >"$scratch/nginx-thumbnails.conf"
+	nginx_pool signup "$port2" >"$scratch/nginx-signup.conf"
+	nginx_pool stopwatch "$port3" >"$scratch/nginx-stopwatch.conf"
 	cat >"$scratch/nginx.conf" <<-END
 	daemon off;
 	pid nginx.pid;
 	events { }
 	http {
 	    access_log off;
+	    include mime.types;
 	    client_body_temp_path tmp/body;
 	    proxy_temp_path tmp/proxy;
 	    fastcgi_temp_path tmp/fastcgi;
 	    uwsgi_temp_path tmp/uwsgi;
 	    scgi_temp_path tmp/scgi;
+	    include nginx-thumbnails.conf;
 	    include nginx-signup.conf;
 	    include nginx-stopwatch.conf;
 	}
 	END
+}
+
+write_files()
+{
+	mkdir "$scratch/bin" "$scratch/tmp" "$scratch/page"
+	$python -c 'import mailbox, sys; mailbox.Maildir(sys.argv[1])' \
+	    "$scratch/mail"
+	cp "$build/src/outlastd/outlastd" "$build/examples/signup/signup" \
+	    "$build/examples/stopwatch/stopwatch" \
+	    "$build/examples/thumbnails/thumbnail" \
+	    "$tree/examples/thumbnails/thumbnail.sh" \
+	    "$tree/examples/thumbnails/thumbnail.py" "$scratch/bin"
+	cp "$tree/examples/signup/welcome.jpg" "$scratch"
+	cp "$tree/examples/thumbnails/index.html" "$scratch/page"
+	write_slowly
+	write_nginx
 	cat >"$scratch/outlast.conf" <<-END
 	pid             $scratch/outlastd.pid;
+	state           $scratch/state;
+	listen          unix:$scratch/tasks.sock;
 	shutdown_delay  30s;
+
+	result_type     image/jpeg;
+	max_payload     10m;
+	concurrency     2;
+	backoff         fixed 1s;
+
+	task small  { program $scratch/bin/slowly $scratch/bin/thumbnail --size 160; }
+	task medium { program $scratch/bin/slowly $scratch/bin/thumbnail.sh --size 480; }
+	task large  { program $scratch/bin/slowly $scratch/bin/thumbnail.py --size 1280; }
 
 	pool signup {
 	    listen     unix:$scratch/signup.sock;
@@ -234,6 +289,13 @@ wait_until()
 	done
 }
 
+# The engine has read its store: it says 404 to an id that nobody has.
+ready()
+{
+	[ "$(curl -sS -o /dev/null -w '%{http_code}' --max-time 10 \
+	    "http://127.0.0.1:$port/tasks/00000000-0000-7000-8000-000000000000")" = 404 ]
+}
+
 start_all()
 {
 	if [ "$(id -u)" -eq 0 ]; then
@@ -250,18 +312,93 @@ start_all()
 	start outlastd "$scratch/bin/outlastd" -c "$scratch/outlast.conf"
 	wait_until page "$port" ''
 	wait_until page "$port2" ''
+	wait_until page "$port3" ''
+	wait_until ready
 	wait_until curl -sS --max-time 1 "smtp://127.0.0.1:$smtp_port"
 	echo "Started nginx, a mail server and outlastd as $who in $scratch"
 }
 
 # --- the story ---------------------------------------------------------------
 
+# The state of the task at $1: "ended|running STATE PERCENT ATTEMPT LINE", where
+# LINE is for people.
+state_of()
+{
+	curl -sS --max-time 10 "http://127.0.0.1:$port$1" | $python -c '
+	import json, sys
+	try:
+	    task = json.load(sys.stdin)
+	    progress = task["progress"] or {"percent": 0, "text": ""}
+	except (ValueError, KeyError):
+	    sys.exit(1)		# nobody was there to answer
+	line = "%s, attempt %d" % (task["state"], task["attempt"])
+	if task["state"] == "running" and progress["percent"]:
+	    line += ", %d %%, %s" % (progress["percent"], progress["text"])
+	print("ended" if task["ended"] else "going", progress["percent"], line)'
+}
+
+# watch ADDRESS UNTIL…: the task's state whenever it changes, until the command,
+# which gets what state_of says, succeeds.
+watch()
+{
+	address=$1 shown='' tries=150
+	shift
+	while :; do
+		[ "$tries" -gt 0 ] || fail "the task at $address did not end"
+		tries=$((tries - 1))
+		sleep 0.2
+		now=$(state_of "$address") || continue
+		[ "${now#* * }" = "$shown" ] || echo "    ${now#* * }"
+		shown=${now#* * }
+		# shellcheck disable=SC2086  # words on purpose
+		! "$@" $now || return 0
+	done
+}
+
+halfway()
+{
+	[ "$1" = ended ] || [ "$2" -ge 45 ]
+}
+
+ended()
+{
+	[ "$1" = ended ]
+}
+
+tell_task()
+{
+	step "1. A picture is uploaded; the task is on disk before the answer"
+	echo "  \$ curl -i --data-binary @welcome.jpg http://127.0.0.1:$port/upload/small"
+	curl -sS -i --max-time 10 -H 'Content-Type: image/jpeg' \
+	    --data-binary "@$scratch/welcome.jpg" \
+	    "http://127.0.0.1:$port/upload/small" | tr -d '\r' >"$scratch/answer"
+	grep -E '^(HTTP/|Location|Retry-After)' "$scratch/answer" | sed 's/^/    /'
+	task=$(sed -n 's/^Location: //p' "$scratch/answer")
+	[ -n "$task" ] || fail "the picture was not taken: $(tail -n 1 "$scratch/answer")"
+	echo "  \$ curl http://127.0.0.1:$port$task"
+	watch "$task" halfway
+
+	step "2. The process that owns the task is killed"
+	engine=$(pgrep -P "$(pid_of outlastd)" -f 'outlastd: engine') ||
+		fail "there is no engine"
+	echo "  \$ kill -9 $engine    # outlastd: engine"
+	kill -9 "$engine"
+	watch "$task" ended
+	echo "  \$ curl -O http://127.0.0.1:$port$task/result"
+	page "$port" "${task#/}/result" >"$scratch/small.jpg" ||
+		fail "there is no result"
+	sizes=$(rdjpgcom -verbose "$scratch/small.jpg" | sed -n \
+	    's/^JPEG image is \([0-9]*\)w \* \([0-9]*\)h.*/\1 x \2/p')
+	echo "    a JPEG of $sizes pixels, made from one of 320 x 200"
+	[ "$sizes" = '160 x 100' ] || fail "that is not the size that was asked for"
+}
+
 mail_came()
 {
 	ls "$scratch"/mail/new/* >/dev/null 2>&1
 }
 
-# Shows the mail's header, takes the picture out, prints when the mail came.
+# Takes the picture out of the mail, and prints when the mail came.
 show_mail()
 {
 	$python - "$scratch" "$1" <<-'END'
@@ -270,43 +407,30 @@ show_mail()
 	name = glob.glob(scratch + "/mail/new/*")[0]
 	with open(name, "rb") as f:
 	    mail = email.message_from_binary_file(f, policy=email.policy.default)
+	part = next(mail.iter_attachments())
+	with open(scratch + "/received.jpg", "wb") as f:
+	    f.write(part.get_content())
 	late = (os.stat(name).st_mtime_ns - replied) / 1e9
-	print(f"  the mail came {late:.1f} s after the page:")
-	for header in ("From", "To", "Subject", "Date"):
-	    print(f"    {header}: {mail[header]}")
-	for part in mail.iter_attachments():
-	    data = part.get_content()
-	    print(f"    attached: {part.get_filename()}, "
-	          f"{part.get_content_type()}, {len(data)} bytes")
-	    with open(scratch + "/received.jpg", "wb") as f:
-	        f.write(data)
+	print(f"  {late:.1f} s after the page, a mail to {mail['To']}: "
+	      f"\"{mail['Subject']}\", with {part.get_filename()}")
 	END
 }
 
 tell_signup()
 {
-	step "1. A visitor signs up while the mail server sleeps for two seconds"
+	step "3. A visitor signs up while the mail server sleeps for two seconds"
 	kill -STOP "$(pid_of smtp)"
 	answer=$(curl -sS --max-time 10 -o /dev/null \
-	    -w '%{http_code} %{time_total} %{redirect_url}' \
-	    -d address=visitor@example.org "http://127.0.0.1:$port/")
+	    -w '%{http_code} %{time_total}' \
+	    -d address=visitor@example.org "http://127.0.0.1:$port2/")
 	replied=$(date +%s%N)
-	echo "  \$ curl -d address=visitor@example.org http://127.0.0.1:$port/"
-	echo "$answer" | awk '{
-		printf "  HTTP %s after %.1f ms, to %s:\n", $1, $2 * 1000, $3 }'
-	curl -sS --fail --max-time 10 "${answer##* }" |
-	    sed -n 's|^<p>\(.*\)</p>$|  "\1"|p'
+	echo "  \$ curl -d address=visitor@example.org http://127.0.0.1:$port2/"
+	echo "$answer" | awk '{ printf "  HTTP %s after %.1f ms\n", $1, $2 * 1000 }'
 	[ "${answer%% *}" = 303 ] || fail "the form was not taken"
 	sleep 2
 	kill -CONT "$(pid_of smtp)"
-
-	step "2. The work item behind the reply sends the welcome mail"
 	wait_until mail_came
 	show_mail "$replied"
-	for picture in received.jpg welcome.jpg; do
-		(cd "$scratch" && sha256sum "$picture") |
-		    awk '{ print "    sha256 " substr($1, 1, 32) "…  " $2 }'
-	done
 	cmp "$scratch/received.jpg" "$scratch/welcome.jpg" ||
 	    fail "the picture is not the one that was sent"
 }
@@ -314,18 +438,18 @@ tell_signup()
 # Which process answers on the stopwatch's page.
 answering()
 {
-	page "$port2" '' | sed -n 's/.*Process \([0-9]*\);.*/\1/p'
+	page "$port3" '' | sed -n 's/.*Process \([0-9]*\);.*/\1/p'
 }
 
 tell_recycle()
 {
-	step "3. A process is replaced while its work items run"
+	step "4. A process is replaced while its work items run"
 	seen=$(wc -l <"$scratch/outlastd.log")
-	page "$port2" blocking >/dev/null
-	page "$port2" async >/dev/null
+	page "$port3" blocking >/dev/null
+	page "$port3" async >/dev/null
 	old=$(answering)
 	sleep 1
-	echo "  \$ curl http://127.0.0.1:$port2/blocking; curl http://127.0.0.1:$port2/async"
+	echo "  \$ curl http://127.0.0.1:$port3/blocking; curl http://127.0.0.1:$port3/async"
 	echo "  \$ sed -i 's/EDITION first/EDITION second/' $scratch/outlast.conf"
 	echo "  \$ kill -HUP $(pid_of outlastd)    # outlastd"
 	sed -i 's/EDITION first/EDITION second/' "$scratch/outlast.conf"
@@ -348,8 +472,9 @@ finish()
 	cat <<-END
 
 	All of it goes on running. Try next:
-	  http://127.0.0.1:$port/     the form; mails arrive in $scratch/mail/new
-	  http://127.0.0.1:$port2/     start items, then: kill -TERM $(answering)
+	  http://127.0.0.1:$port/     upload a JPEG of yours: three sizes, in C, shell and Python
+	  http://127.0.0.1:$port2/     sign up; mails arrive in $scratch/mail/new
+	  http://127.0.0.1:$port3/     start items, then: kill -TERM $(answering)
 	  tail -f $scratch/outlastd.log
 	  \$EDITOR $scratch/outlast.conf; kill -HUP $(pid_of outlastd)
 	  examples/quickstart.sh --stop
@@ -387,15 +512,17 @@ scratch=none
 mkdir -p "$build"
 trap on_exit EXIT
 install_packages
-echo "Building outlast and two example applications in $build"
+echo "Building outlast and three examples in $build"
 build_programs >"$build/build.log" 2>&1
 port=$(free_port "$port")
 port2=$(free_port $((port + 1)))
+port3=$(free_port $((port2 + 1)))
 smtp_port=$(free_port 2525)
 scratch=$(mktemp -d "${TMPDIR:-/tmp}/outlast-quickstart.XXXXXX")
 echo "$scratch" >"$state"
 write_files
 start_all
+tell_task
 tell_signup
 tell_recycle
 finish

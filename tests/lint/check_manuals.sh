@@ -1,7 +1,8 @@
 #!/bin/bash
 # The manuals are well-formed and complete: every directive of the option table
 # stands in outlast.conf(5) and in the sample, every option in outlastd(8),
-# every public function in outlast(3).
+# every public function in outlast(3), every state, variable and parameter of
+# tasks in outlast-tasks(7).
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 
@@ -17,7 +18,7 @@ has_item() {
 	grep -q -E "^\.(It|Ic)( .*)?[[:space:]\"]$2([[:space:]\"]|\$)" "$1"
 }
 
-for page in outlastd.8 outlast.conf.5 outlast.3; do
+for page in outlastd.8 outlast.conf.5 outlast.3 outlast-tasks.7; do
 	[ -n "$(manual $page)" ] || complain "there is no $page"
 done
 for page in $(sources . -- '*.[1-8]'); do
@@ -65,5 +66,21 @@ functions=$(code $header | tr '\n' ' ' |
 for function in $functions; do
 	[ -z "$page" ] || grep -q -E "^\.F[no] (\"?.*[ \"*])?$function\b" "$page" ||
 		complain "$page: nothing about $function"
+done
+
+# What users of tasks see, as it stands in the sources: states, and the names of
+# a program's variables and of nginx's parameters.
+page=$(manual outlast-tasks.7)
+states=$(sed -n '/^ol_state_name/,/^}/s/.*return "\([a-z]*\)".*/\1/p' \
+	src/task/state.c)
+[ -n "$states" ] || complain 'src/task/state.c: no state found'
+names=$(sources src/run src/spawner src/api -- '*.c' '*.h' |
+	while read -r file; do code "$file"; done |
+	grep -oE '"(OUTLAST_[A-Z_]+|NOTIFY_SOCKET|TRACEPARENT|TMPDIR)[="]' |
+	tr -d '="' | sort -u)
+[ -n "$names" ] || complain 'src: no OUTLAST_ name of tasks found'
+for name in $states $names; do
+	[ -z "$page" ] || grep -q -E "^\.It .*\b$name\b" "$page" ||
+		complain "$page: no item for $name"
 done
 verdict

@@ -7,6 +7,7 @@
 /usr/bin/python3 -c 'import aiosmtpd' 2>/dev/null ||
 	skip "no mail server: python3-aiosmtpd is missing"
 pkg-config --exists libcurl || skip "libcurl4-openssl-dev is missing"
+pkg-config --exists libjpeg || skip "libjpeg62-turbo-dev is missing"
 
 export OUTLAST_QUICKSTART=$BUILD/quickstart
 quickstart() {
@@ -24,8 +25,10 @@ trap stop_quickstart EXIT
 told() {
 	local line rest
 	rest=$(cat "$T/story.log")
-	for line in 'HTTP 303 after' 'the mail came' 'To: visitor@example.org' \
-		'attached: welcome.jpg, image/jpeg' 'received.jpg' \
+	for line in '202 Accepted' 'Location: /tasks/' 'running, attempt 1' \
+		'kill -9' 'running, attempt 2' 'succeeded, attempt 2' \
+		'a JPEG of 160 x 100 pixels' 'HTTP 303 after' \
+		'a mail to visitor@example.org: "Welcome", with welcome.jpg' \
 		'stop began' 'pages were asked for and answered' '--stop'; do
 		case $rest in
 		*"$line"*) rest=${rest#*"$line"} ;;
