@@ -6,7 +6,7 @@
 The client submits tasks for bench_chore, each with a token of its own, and
 keeps a ledger: "sent TOKEN KEY" is on disk before the request leaves, "acked
 TOKEN ID" follows the 202, "failed TOKEN STATUS" anything else (0: no answer),
-which means: unknown. CHORE is the folder where bench_chore bears witness.
+which means: unknown; "cancelled ID" a DELETE that was answered so. CHORE is the folder where bench_chore bears witness.
 
 The judge compares the ledger, the witness, what the API says and, when the
 daemon has stopped, the database. Standard library only.
@@ -107,7 +107,10 @@ class Submitter(threading.Thread):
         """Submit one task; with a key, until it is known what came of it."""
         keyed = self.random.randrange(100) < self.options.keys
         pad = b"x" * self.options.pad
-        body = f"{token} {self.random.randint(0, self.options.ms)}\n"
+        code = 0
+        if self.random.randrange(100) < self.options.bad:
+            code = self.random.choice((75, 1, 65))
+        body = f"{token} {self.random.randint(0, self.options.ms)} {code}\n"
         headers = {"Content-Type": "text/plain"}
         if keyed:
             headers["Idempotency-Key"] = f'"{token}"'
@@ -118,11 +121,22 @@ class Submitter(threading.Thread):
                 "POST", self.client.path, body.encode() + pad, headers)
             self.slowest = max(self.slowest, time.monotonic() - began)
             if status == 202 and head.get("Outlast-Task-Id"):
-                self.ledger.add("acked", token, head["Outlast-Task-Id"])
+                task = head["Outlast-Task-Id"]
+                self.ledger.add("acked", token, task)
+                if self.random.randrange(100) < self.options.cancel:
+                    self.cancel(task, head["Location"])
                 return
             self.ledger.add("failed", token, str(status))
             if self.stop.wait(0.005) or not keyed or status not in UNKNOWN:
                 return
+
+    def cancel(self, task, path):
+        """Cancel it; it may run, have ended, or not be there at all."""
+        status, _, body = self.client.ask("DELETE", path)
+        if status == 200 and json.loads(body)["state"] == "cancelled":
+            self.ledger.add("cancelled", task)
+        elif status not in UNKNOWN | {200, 202}:
+            self.ledger.add("failed", "cancel", str(status))
 
 
 def submit(ledger, url, options, stop=None):
@@ -145,6 +159,7 @@ class Story:
         self.sent = {}                               # token: key or None
         self.acked = collections.defaultdict(set)    # token: ids
         self.failed = collections.Counter()          # status: times
+        self.cancelled = set()                       # ids
         self.starts = collections.defaultdict(list)  # id: attempts
         self.ends = collections.Counter()            # id: times
         self.token = {}                              # id: token
@@ -171,6 +186,8 @@ class Story:
             self.sent[words[1]] = None if words[2] == "-" else words[2]
         elif words[0] == "acked":
             self.acked[words[1]].add(words[2])
+        elif words[0] == "cancelled":
+            self.cancelled.add(words[1])
         else:
             self.failed[int(words[2])] += 1
 
@@ -203,6 +220,8 @@ def judge(story, states, rows=None, integrity="ok"):
             faults["unended"].append(f"{task} {state}")
         elif state == "succeeded" and not story.ends[task]:
             faults["pretended"].append(task)
+        elif state != "cancelled" and task in story.cancelled:
+            faults["uncancelled"].append(f"{task} {state}")
     by_token = collections.defaultdict(set)
     for task, token in story.token.items():
         by_token[token].add(task)
@@ -335,6 +354,10 @@ def client_options(parser):
                         help="how long a task takes at most")
     parser.add_argument("--keys", type=int, default=25,
                         help="percent with an Idempotency-Key")
+    parser.add_argument("--bad", type=int, default=0,
+                        help="percent whose first attempt fails")
+    parser.add_argument("--cancel", type=int, default=0,
+                        help="percent that are cancelled at once")
     parser.add_argument("--pad", type=int, default=0,
                         help="bytes behind the payload's line")
     parser.add_argument("--timeout", type=float, default=10)

@@ -106,6 +106,12 @@ class Judge(unittest.TestCase):
         self.seen("garbled", runs=RUNS + "x\n")
         self.seen("garbled", runs=RUNS + f"{B} 3 start t1\n")
 
+    def test_uncancelled(self):
+        """Somebody was told that it is cancelled; it ran all the same."""
+        ledger = LEDGER + f"cancelled {A}\n"
+        self.seen("uncancelled", ledger=ledger)
+        self.seen("", ledger=ledger, states={**STATES, A: "cancelled"})
+
     def test_status(self):
         """An answer that no kill explains."""
         self.seen("status", ledger=LEDGER + "sent t5 -\nfailed t5 500\n")
@@ -167,7 +173,7 @@ class Client(unittest.TestCase):
             path = os.path.join(folder, "ledger")
             options = types.SimpleNamespace(
                 tasks=40, connections=3, pause=0, ms=5, keys=50, pad=10,
-                timeout=5, seed=1)
+                bad=20, cancel=0, timeout=5, seed=1)
             threads, _ = oracle.submit(oracle.Ledger(path), url + "/t/x",
                                        options)
             for thread in threads:
