@@ -6,7 +6,8 @@
 The client submits tasks for bench_chore, each with a token of its own, and
 keeps a ledger: "sent TOKEN KEY" is on disk before the request leaves, "acked
 TOKEN ID" follows the 202, "failed TOKEN STATUS" anything else (0: no answer),
-which means: unknown; "cancelled ID" a DELETE that was answered so. CHORE is the folder where bench_chore bears witness.
+which means: unknown; "cancelled ID" a DELETE that was answered so, "rude
+TOKEN" a 503 without a Retry-After. CHORE is the folder where bench_chore bears witness.
 
 The judge compares the ledger, the witness, what the API says and, when the
 daemon has stopped, the database. Standard library only.
@@ -92,7 +93,7 @@ class Submitter(threading.Thread):
         self.client = Client(url, options.timeout)
         self.prefix = name
         self.random = random.Random(f"{options.seed} {name}")
-        self.slowest = 0.0
+        self.slowest = self.slowest_refusal = 0.0
 
     def run(self):
         for n in range(self.options.tasks or sys.maxsize):
@@ -119,7 +120,12 @@ class Submitter(threading.Thread):
             began = time.monotonic()
             status, head, _ = self.client.ask(
                 "POST", self.client.path, body.encode() + pad, headers)
-            self.slowest = max(self.slowest, time.monotonic() - began)
+            took = time.monotonic() - began
+            if status == 503:
+                self.slowest_refusal = max(self.slowest_refusal, took)
+                if not head.get("Retry-After"):
+                    self.ledger.add("rude", token)
+            self.slowest = max(self.slowest, took)
             if status == 202 and head.get("Outlast-Task-Id"):
                 task = head["Outlast-Task-Id"]
                 self.ledger.add("acked", token, task)
@@ -160,6 +166,7 @@ class Story:
         self.acked = collections.defaultdict(set)    # token: ids
         self.failed = collections.Counter()          # status: times
         self.cancelled = set()                       # ids
+        self.rude = []                               # tokens
         self.starts = collections.defaultdict(list)  # id: attempts
         self.ends = collections.Counter()            # id: times
         self.token = {}                              # id: token
@@ -188,6 +195,8 @@ class Story:
             self.acked[words[1]].add(words[2])
         elif words[0] == "cancelled":
             self.cancelled.add(words[1])
+        elif words[0] == "rude":
+            self.rude.append(words[1])
         else:
             self.failed[int(words[2])] += 1
 
@@ -245,6 +254,7 @@ def judge(story, states, rows=None, integrity="ok"):
             faults["unstored"].append(task)
     faults["overlap"] = story.overlaps
     faults["garbled"] = story.garbled
+    faults["rude"] = story.rude
     faults["status"] = [f"{n} times {status}"
                         for status, n in story.failed.items()
                         if status not in UNKNOWN]
@@ -391,7 +401,9 @@ def main():
             thread.join()
         print("RESULT " + " ".join(f"{k}={v}"
                                    for k, v in ledger.counts.items()) +
-              f" slowest_ms={max(t.slowest for t in threads) * 1000:.0f}")
+              f" slowest_ms={max(t.slowest for t in threads) * 1000:.0f}"
+              " refusal_ms="
+              f"{max(t.slowest_refusal for t in threads) * 1000:.0f}")
         return
     story = Story(options.ledger, os.path.join(options.chore, "runs"))
     if options.url:

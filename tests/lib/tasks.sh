@@ -2,6 +2,7 @@
 # outlastd with tasks behind nginx, and its witness. Source it after lib.sh.
 #
 #     full, lazy   durable as they are called; each runs bench_chore
+#     held         durable full; one runs and never ends, the others wait
 #
 # are submitted at http://127.0.0.1:$port/t/NAME; the API is at /tasks.
 
@@ -52,6 +53,14 @@ write_tasks() {
 				}
 			CONF
 		done
+		cat <<-CONF
+			task held {
+				program /bin/sleep 100000;
+				$user
+				timeout 7d;
+				max_waiting 2000000;
+			}
+		CONF
 	} >"$T/outlast.conf"
 }
 
@@ -104,4 +113,41 @@ judge() {
 nothing_lost() {
 	judge
 	[ $judged = 0 ] || fail "$(cat "$T/check.out")"
+}
+
+# fresh: nothing of an earlier life.
+fresh() {
+	rm -rf "$state" "$T/ledger" "$T/states" "$chore" "$T/outlastd.log"
+	mkdir -p "$chore/locks"
+	chmod 777 "$chore" "$chore/locks"
+}
+
+# need_strace: else the test is skipped.
+need_strace() {
+	command -v strace >/dev/null || skip 'strace is not installed'
+	strace -o /dev/null true 2>/dev/null || skip 'strace may not trace here'
+}
+
+# inject WORD…: into the engine's system calls, until uninject; strace's words
+# for -e inject=.
+tracer=0
+inject() {
+	local word words=() calls=
+	for word; do
+		words+=(-e "inject=$word")
+		calls=$calls${calls:+,}${word%%:*}
+	done
+	engine=$(role engine)
+	[ -n "$engine" ] || fail 'there is no engine'
+	rm -f "$T/strace.log"
+	start strace strace -f -p "$engine" -o "$T/trace" -e "trace=$calls" \
+		"${words[@]}"
+	tracer=$pid
+	wait_for 5 grep -q attached "$T/strace.log"
+}
+
+uninject() {
+	kill -TERM "$tracer" 2>/dev/null
+	gone 5 "$tracer" || kill -KILL "$tracer"
+	wait "$tracer" 2>/dev/null
 }

@@ -116,6 +116,10 @@ class Judge(unittest.TestCase):
         """An answer that no kill explains."""
         self.seen("status", ledger=LEDGER + "sent t5 -\nfailed t5 500\n")
 
+    def test_rude(self):
+        """A 503 that does not say when to come again."""
+        self.seen("rude", ledger=LEDGER + "rude t3\n")
+
     def test_corrupt(self):
         """What SQLite says."""
         self.seen("corrupt", integrity="row 3 missing from index")
@@ -183,6 +187,7 @@ class Client(unittest.TestCase):
         self.assertEqual({i: t for t, ids in story.acked.items() for i in ids},
                          Fake.tasks)
         self.assertGreater(story.failed[503], 20)
+        self.assertEqual(len(story.rude), story.failed[503])
         self.assertGreater(story.failed[0], 5)
         # With a key it is sent again until it is known.
         self.assertEqual([t for t, key in story.sent.items()
