@@ -6,13 +6,13 @@
  *
  * In the folder $CHORE it appends to "runs"
  *
- *     ID ATTEMPT start TOKEN
- *     ID ATTEMPT end TOKEN        after so many milliseconds
+ *     ID ATTEMPT start TOKEN TIME
+ *     ID ATTEMPT end TOKEN TIME   after so many milliseconds
  *
  * and, when another attempt of the same task is alive, "ID ATTEMPT overlap
  * TOKEN": each holds a lock on locks/ID as long as it lives. Its result is the
- * token. EXIT is that of the first attempt; later ones are good. Exit codes of
- * its own: 64 the payload, 71 the folder.
+ * token. TIME is in microseconds since 1970. EXIT is that of the first attempt;
+ * later ones are good. Exit codes of its own: 64 the payload, 71 the folder.
  */
 #include <sys/file.h>
 #include <err.h>
@@ -35,9 +35,13 @@ static void
 witness(const struct chore *chore, const char *what)
 {
 	char line[256];
-	int n = snprintf(line, sizeof(line), "%s %s %s %s\n", chore->id,
-	    chore->attempt, what, chore->token);
+	struct timespec now;
+	int n;
 
+	clock_gettime(CLOCK_REALTIME, &now);
+	n = snprintf(line, sizeof(line), "%s %s %s %s %lld\n", chore->id,
+	    chore->attempt, what, chore->token,
+	    now.tv_sec * 1000000LL + now.tv_nsec / 1000);
 	if (n < 0 || (size_t)n >= sizeof(line) ||
 	    write(chore->runs, line, (size_t)n) != n)
 		err(71, "runs");

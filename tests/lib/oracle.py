@@ -1,11 +1,12 @@
 """The client that remembers, and the judge (promises.md, "Oracle").
 
     oracle.py submit LEDGER URL [--tasks N | --seconds S] [OPTION]...
-    oracle.py check LEDGER CHORE URL --db FILE [--ended SECONDS]
+    oracle.py check LEDGER CHORE [--url URL] [--states FILE] [--db FILE]
+    oracle.py latency LEDGER CHORE
 
 The client submits tasks for bench_chore, each with a token of its own, and
 keeps a ledger: "sent TOKEN KEY" is on disk before the request leaves, "acked
-TOKEN ID" follows the 202, "failed TOKEN STATUS" anything else (0: no answer),
+TOKEN ID ASKED TAKEN" (microseconds since 1970) follows the 202, "failed TOKEN STATUS" anything else (0: no answer),
 which means: unknown; "cancelled ID" a DELETE that was answered so, "rude
 TOKEN" a 503 without a Retry-After. CHORE is the folder where bench_chore bears witness.
 
@@ -117,7 +118,7 @@ class Submitter(threading.Thread):
             headers["Idempotency-Key"] = f'"{token}"'
         self.ledger.add("sent", token, token if keyed else "-")
         while True:
-            began = time.monotonic()
+            began, asked = time.monotonic(), time.time() * 1e6
             status, head, _ = self.client.ask(
                 "POST", self.client.path, body.encode() + pad, headers)
             took = time.monotonic() - began
@@ -128,7 +129,8 @@ class Submitter(threading.Thread):
             self.slowest = max(self.slowest, took)
             if status == 202 and head.get("Outlast-Task-Id"):
                 task = head["Outlast-Task-Id"]
-                self.ledger.add("acked", token, task)
+                self.ledger.add("acked", token, task,
+                                f"{asked:.0f}", f"{time.time() * 1e6:.0f}")
                 if self.random.randrange(100) < self.options.cancel:
                     self.cancel(task, head["Location"])
                 return
@@ -168,6 +170,8 @@ class Story:
         self.cancelled = set()                       # ids
         self.rude = []                               # tokens
         self.starts = collections.defaultdict(list)  # id: attempts
+        self.started = {}                            # id: first start, us
+        self.times = {}                              # id: asked, taken, us
         self.ends = collections.Counter()            # id: times
         self.token = {}                              # id: token
         self.overlaps = []
@@ -193,6 +197,7 @@ class Story:
             self.sent[words[1]] = None if words[2] == "-" else words[2]
         elif words[0] == "acked":
             self.acked[words[1]].add(words[2])
+            self.times[words[2]] = int(words[3]), int(words[4])
         elif words[0] == "cancelled":
             self.cancelled.add(words[1])
         elif words[0] == "rude":
@@ -202,14 +207,15 @@ class Story:
 
     def of_runs(self, words):
         """One line of the witness."""
-        if len(words) != 4:
+        if len(words) != 5:
             self.garbled.append(" ".join(words))
             return
-        task, attempt, what, token = words
+        task, attempt, what, token, when = words
         if self.token.setdefault(task, token) != token:
             self.garbled.append(" ".join(words))
         if what == "start":
             self.starts[task].append(int(attempt))
+            self.started.setdefault(task, int(when))
         elif what == "end":
             self.ends[task] += 1
         else:
@@ -350,6 +356,20 @@ def result(story, faults, **more):
     print("RESULT " + " ".join(f"{k}={v}" for k, v in numbers.items()))
 
 
+def latency(story):
+    """RESULT line: from the request, and from the 202, to the start."""
+    both = [(story.started[task] - asked, story.started[task] - taken)
+            for task, (asked, taken) in story.times.items()
+            if task in story.started]
+    words = [f"n={len(both)}"]
+    for name, values in zip(("request", "202"), zip(*both)):
+        values = sorted(values)
+        for quantile in 50, 99:
+            words.append(f"{name}_p{quantile}_us="
+                         f"{values[len(values) * quantile // 100]}")
+    print("RESULT " + " ".join(words))
+
+
 # --- the command line -------------------------------------------------------------
 
 def client_options(parser):
@@ -390,7 +410,13 @@ def main():
     verb.add_argument("--db", help="the database; the daemon has stopped")
     verb.add_argument("--ended", type=float, default=30,
                       help="seconds in which all must end")
+    verb = verbs.add_parser("latency")
+    verb.add_argument("ledger")
+    verb.add_argument("chore")
     options = parser.parse_args()
+    if options.verb == "latency":
+        latency(Story(options.ledger, os.path.join(options.chore, "runs")))
+        return
     if options.verb == "submit":
         ledger = Ledger(options.ledger)
         threads, stop = submit(ledger, options.url, options)

@@ -11,18 +11,18 @@ import oracle
 
 A, B, C = "a" * 36, "b" * 36, "c" * 36
 LEDGER = f"""sent t1 -
-acked t1 {A}
+acked t1 {A} 100 200
 sent t2 t2
 failed t2 503
-acked t2 {B}
+acked t2 {B} 100 200
 sent t3 -
 failed t3 0
 """
-RUNS = f"""{A} 1 start t1
-{B} 1 start t2
-{A} 1 end t1
-{B} 2 start t2
-{B} 2 end t2
+RUNS = f"""{A} 1 start t1 300
+{B} 1 start t2 300
+{A} 1 end t1 300
+{B} 2 start t2 300
+{B} 2 end t2 300
 """
 STATES = {A: "succeeded", B: "succeeded"}
 ROWS = {A: ("succeeded", "t1"), B: ("succeeded", "t2")}
@@ -59,7 +59,7 @@ class Judge(unittest.TestCase):
     def test_unknown(self):
         """What was not acknowledged may be there."""
         self.seen("", rows={**ROWS, C: ("succeeded", "t3")},
-                  runs=RUNS + f"{C} 1 start t3\n{C} 1 end t3\n")
+                  runs=RUNS + f"{C} 1 start t3 300\n{C} 1 end t3 300\n")
         self.seen("unended", rows={**ROWS, C: ("ready", "t3")})
 
     def test_lost(self):
@@ -75,36 +75,36 @@ class Judge(unittest.TestCase):
 
     def test_pretended(self):
         """Succeeded, but nothing ran to its end."""
-        self.seen("pretended", runs=RUNS.replace(f"{A} 1 end t1\n", ""))
+        self.seen("pretended", runs=RUNS.replace(f"{A} 1 end t1 300\n", ""))
 
     def test_invented(self):
         """A task that nobody sent."""
         self.seen("invented", rows={**ROWS, C: ("succeeded", "t4")})
-        self.seen("invented unstored", runs=RUNS + f"{C} 1 start t4\n")
+        self.seen("invented unstored", runs=RUNS + f"{C} 1 start t4 300\n")
 
     def test_twice(self):
         """Two tasks of one request."""
         self.seen("twice", rows={**ROWS, C: ("succeeded", "t2")})
-        self.seen("lost twice", ledger=LEDGER + f"acked t2 {C}\n")
+        self.seen("lost twice", ledger=LEDGER + f"acked t2 {C} 1 2\n")
 
     def test_fence(self):
         """An attempt's number comes twice, or falls."""
-        self.seen("fence", runs=RUNS + f"{A} 1 start t1\n")
-        self.seen("", runs=RUNS + f"{A} 2 start t1\n{A} 2 end t1\n")
+        self.seen("fence", runs=RUNS + f"{A} 1 start t1 300\n")
+        self.seen("", runs=RUNS + f"{A} 2 start t1 300\n{A} 2 end t1 300\n")
 
     def test_duplicates(self):
         """Are counted, and are no fault."""
-        runs = RUNS + f"{A} 2 start t1\n{A} 2 end t1\n"
+        runs = RUNS + f"{A} 2 start t1 300\n{A} 2 end t1 300\n"
         self.assertEqual(oracle.duplicates(self.story(runs=runs)), 1)
 
     def test_overlap(self):
         """Two attempts at once."""
-        self.seen("overlap", runs=RUNS + f"{B} 2 overlap t2\n")
+        self.seen("overlap", runs=RUNS + f"{B} 2 overlap t2 300\n")
 
     def test_garbled(self):
         """A line that is none, or a task with another one's payload."""
         self.seen("garbled", runs=RUNS + "x\n")
-        self.seen("garbled", runs=RUNS + f"{B} 3 start t1\n")
+        self.seen("garbled", runs=RUNS + f"{B} 3 start t1 300\n")
 
     def test_uncancelled(self):
         """Somebody was told that it is cancelled; it ran all the same."""
