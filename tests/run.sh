@@ -7,7 +7,7 @@ cd "$SRC" || exit 1
 
 PARTS='unit contract system fuzz lint'
 BENCH_PROGRAMS='bench_load bench_plain bench_closing bench_app bench_items
-	bench_server bench_store'
+	bench_server bench_store bench_chore'
 PACKAGES='autoconf automake libtool make pkg-config gcc clang libclang-rt-14-dev
 	clang-format
 	libfcgi-dev libevent-dev libbsd-dev libcmocka-dev nginx-light spawn-fcgi curl
@@ -45,8 +45,8 @@ usage() {
 	  --no-build     use what is built already
 	  --list         print the tests and run none
 
-	Builds are in build/test, build/asan, build/tsan, build/fuzz; what a
-	test wrote is in build/test/logs. Works as root or as any user.
+	Builds are in build/test, build/asan, build/tsan, build/fuzz and
+	build/failpoints; what a test wrote is in build/test/logs. Works as root or as any user.
 	HELP
 }
 
@@ -308,10 +308,18 @@ run_contract() {
 	run_cmocka contract
 }
 
+# build_failpoints: a second outlastd, for the tests that make it fail.
+build_failpoints() {
+	[ $build = 1 ] && [ $list = 0 ] || return 0
+	configured failpoints --enable-failpoints &&
+		made failpoints src/outlastd/outlastd
+}
+
 run_system() {
 	local script name
 	# Most checks need no build; those that do say that there is none.
 	build_test
+	build_failpoints
 	for script in tests/system/[0-9]*.sh; do
 		script=${script##*/}
 		one "system/${script%.sh}" env BUILD="$TEST" \

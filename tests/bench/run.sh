@@ -4,10 +4,15 @@
 # compare ratios, not machines.
 #
 #     tests/run.sh bench [requests] [idle] [items] [recycle] [quiet]
+#                        [accept] [start] [waiting] [empty] [engine]
 #
 # ROUNDS (5) and SECONDS_EACH (4) set how long it takes.
 # shellcheck source=../lib/lib.sh
 . "$(dirname "$0")/../lib/lib.sh"
+# shellcheck source=../lib/tasks.sh
+. "$LIB/tasks.sh"
+# shellcheck source=tasks.sh
+. "$SRC/tests/bench/tasks.sh"
 
 rounds=${ROUNDS:-5}
 seconds=${SECONDS_EACH:-4}
@@ -251,10 +256,10 @@ bench_quiet() {
 	stop "$outlastd" TERM 20
 }
 
-[ $# -gt 0 ] || set -- requests idle items recycle quiet
+tables='requests idle items recycle quiet accept start waiting empty engine'
+# shellcheck disable=SC2086 # words on purpose
+[ $# -gt 0 ] || set -- $tables
 for table; do
-	case $table in
-	requests | idle | items | recycle | quiet) "bench_$table" ;;
-	*) fail "no table $table: requests, idle, items, recycle or quiet" ;;
-	esac
+	[[ " $tables " == *" $table "* ]] || fail "no table $table: $tables"
+	"bench_$table"
 done

@@ -1,3 +1,4 @@
+#include <endian.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -86,18 +87,24 @@ stored_close(struct stored *s)
 void
 stored_id(uint8_t *id, unsigned number)
 {
+	const uint32_t sorted = htobe32(number);
+
+	/* A UUID of version 7 of the year 2024; they sort by number. */
 	memset(id, 0, OL_ROW_ID);
-	memcpy(id + 4, &number, sizeof(number));
-	id[0] = 1;
+	id[0] = 0x01;
+	id[1] = 0x90;
+	memcpy(id + 2, &sorted, sizeof(sorted));
+	id[6] = 0x70;
+	id[8] = 0x80;
 }
 
 unsigned
 stored_number(const uint8_t *id)
 {
-	unsigned number;
+	uint32_t sorted;
 
-	memcpy(&number, id + 4, sizeof(number));
-	return number;
+	memcpy(&sorted, id + 2, sizeof(sorted));
+	return be32toh(sorted);
 }
 
 struct ol_row

@@ -1,0 +1,153 @@
+# shellcheck shell=bash disable=SC2034
+# outlastd with tasks behind nginx, and its witness. Source it after lib.sh.
+#
+#     full, lazy   durable as they are called; each runs bench_chore
+#     held         durable full; one runs and never ends, the others wait
+#
+# are submitted at http://127.0.0.1:$port/t/NAME; the API is at /tasks.
+
+CHORE=$BUILD/bench_chore
+ORACLE=$LIB/oracle.py
+# The build with failpoints (tests/run.sh makes it).
+FAULTY=${FAULTY:-$SRC/build/failpoints}/src/outlastd/outlastd
+sock=$T/tasks.sock
+state=$T/state
+chore=$T/chore
+mkdir -p "$chore/locks"
+chmod 777 "$chore" "$chore/locks"
+
+# For the location in nginx: the type is the path's second word.
+# shellcheck disable=SC2016 # nginx's variables
+TASK_LOCATION='
+	set $task "";
+	if ($uri ~ "^/t/([a-z]+)$") { set $task $1; }
+	fastcgi_param OUTLAST_TASK $task;'
+
+# write_tasks [DIRECTIVES of the main context [DIRECTIVES of each task]]:
+# $T/outlast.conf
+write_tasks() {
+	local user='' name
+	[ "$(id -u)" -ne 0 ] || user='user root;'
+	{
+		cat <<-CONF
+			pid $T/outlastd.pid;
+			log stderr info;
+			state $state;
+			listen unix:$sock access=operator;
+			$user
+			${1:-}
+		CONF
+		for name in full lazy; do
+			cat <<-CONF
+				task $name {
+					program $CHORE;
+					durable $name;
+					$user
+					env CHORE $chore;
+					concurrency 4;
+					retries 1000;
+					backoff fixed 100ms;
+					poison_after off;
+					client_cancel on;
+					${2:-}
+				}
+			CONF
+		done
+		cat <<-CONF
+			task held {
+				program /bin/sleep 100000;
+				$user
+				timeout 7d;
+				max_waiting 2000000;
+			}
+		CONF
+	} >"$T/outlast.conf"
+}
+
+ready() {
+	[ "$(python3 "$LIB/fcgi.py" "$sock" /tasks/readyz --timeout 1 \
+		2>/dev/null | head -1)" = 200 ]
+}
+
+# start_tasks [OUTLASTD]: with $T/outlast.conf; ready when this returns.
+start_tasks() {
+	local program=${1:-$OUTLASTD}
+	need "$program" "$CHORE"
+	start outlastd "$program" -c "$T/outlast.conf"
+	outlastd=$pid
+	wait_for 10 ready
+}
+
+# role NAME: the pid of the master's child that is that role, or nothing.
+role() {
+	local child
+	for child in $(children "$outlastd"); do
+		if tr '\0' ' ' <"/proc/$child/cmdline" 2>/dev/null |
+			grep -q "^outlastd: $1"; then
+			echo "$child"
+			return
+		fi
+	done
+}
+
+# submit OPTION…: the client of the oracle, to /t/full; its RESULT in $result.
+submit() {
+	python3 "$ORACLE" submit "$T/ledger" "http://127.0.0.1:$port/t/full" \
+		--seed "$SEED" "$@" >"$T/submit.out" || fail 'the client failed'
+	result=$(grep ^RESULT "$T/submit.out")
+}
+
+# judge: wait until all have ended, stop outlastd, judge; in $result. Fails
+# unless there is no fault ($judged = 0).
+judge() {
+	python3 "$ORACLE" check "$T/ledger" "$chore" --states "$T/states" \
+		--url "http://127.0.0.1:$port/tasks" >"$T/api.out" || true
+	stop "$outlastd" TERM 20
+	judged=0
+	python3 "$ORACLE" check "$T/ledger" "$chore" --states "$T/states" \
+		--db "$state/store/tasks.db" >"$T/check.out" || judged=$?
+	result=$(grep ^RESULT "$T/check.out")
+}
+
+# nothing_lost: judge, and fail with what the oracle says.
+nothing_lost() {
+	judge
+	[ $judged = 0 ] || fail "$(cat "$T/check.out")"
+}
+
+# fresh: nothing of an earlier life.
+fresh() {
+	rm -rf "$state" "$T/ledger" "$T/states" "$chore" "$T/outlastd.log"
+	mkdir -p "$chore/locks"
+	chmod 777 "$chore" "$chore/locks"
+}
+
+# need_strace: else the test is skipped.
+need_strace() {
+	command -v strace >/dev/null || skip 'strace is not installed'
+	strace -o /dev/null true 2>/dev/null || skip 'strace may not trace here'
+}
+
+# inject WORD…: into the engine's system calls, until uninject; strace's words
+# for -e inject=.
+tracer=0
+inject() {
+	local word words=() calls=
+	for word; do
+		words+=(-e "inject=$word")
+		calls=$calls${calls:+,}${word%%:*}
+	done
+	engine=$(role engine)
+	[ -n "$engine" ] || fail 'there is no engine'
+	rm -f "$T/strace.log"
+	start strace strace -f -p "$engine" -o "$T/trace" -e "trace=$calls" \
+		"${words[@]}"
+	tracer=$pid
+	wait_for 5 grep -q attached "$T/strace.log"
+}
+
+uninject() {
+	kill -TERM "$tracer" 2>/dev/null
+	gone 5 "$tracer" || kill -KILL "$tracer"
+	wait "$tracer" 2>/dev/null
+}

@@ -1,0 +1,56 @@
+#!/bin/bash
+# Each failpoint in the code × exit, sleep and, where it knows one, error: what
+# was acknowledged is not lost, everything ends, no task runs twice at once. A
+# point that was never passed is a failure. One trial is one round of all.
+# shellcheck source=../lib/lib.sh
+. "$(dirname "$0")/../lib/lib.sh"
+# shellcheck source=../lib/tasks.sh
+. "$LIB/tasks.sh"
+need "$FAULTY"
+rounds=$((TRIALS > 1 ? TRIALS : 1))
+RANDOM=$SEED
+
+# points MACRO: the names that are in the code.
+points() {
+	find "$SRC/src" -name '*.c' -exec \
+		sed -n "s/.*$1(\"\\([a-z_]*\\)\").*/\\1/p" {} + | sort -u
+}
+# ack_before_commit is the control of the kill storm: it is to lose.
+fails=$(points OL_FAILS | grep -v ack_before_commit)
+all=$( (points OL_FAILPOINT && echo "$fails") | sort -u)
+[ -n "$all" ] || fail 'there is no failpoint in the code'
+
+# round POINT ACTION: a whole life with one fault.
+round() {
+	rm -rf "$state" "$T/ledger" "$chore" "$T/outlastd.log"
+	mkdir -p "$chore/locks" "$T/points"
+	rm -f "$T/points/$1.acted"
+	export OUTLAST_FAILPOINT=$1:$2:$((RANDOM % 3 + 1))
+	export OUTLAST_FAILPOINT_FOLDER=$T/points
+	start_tasks "$FAULTY"
+	# Some fail once, some are cancelled: every move is made.
+	submit --tasks 10 --connections 2 --ms 5 --keys 100 --timeout 5 \
+		--bad 30 --cancel 20
+	[ "$(field acked)" -gt 5 ] || fail "$1 $2: $result"
+	nothing_lost
+	unset OUTLAST_FAILPOINT
+	[ -e "$T/points/$1.acted" ] && acted=$((acted + 1)) ||
+		idle="$idle $1:$2"
+}
+
+write_tasks
+start_nginx keep "$sock" "$TASK_LOCATION"
+acted=0 idle=
+for ((i = 0; i < rounds; i++)); do
+	for point in $all; do
+		round "$point" exit
+		round "$point" sleep
+		! grep -qx "$point" <<<"$fails" || round "$point" error
+	done
+done
+missed=
+for point in $all; do
+	[ -e "$T/points/$point.hit" ] || missed="$missed $point"
+done
+say "$(wc -w <<<"$all") points, $acted faults; without effect:${idle:- none}"
+[ -z "$missed" ] || fail "never passed:$missed"

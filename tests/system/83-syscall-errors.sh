@@ -1,0 +1,85 @@
+#!/bin/bash
+# A system call of the engine fails: it does not end or hang, no 202 is a lie,
+# and it works on. Then the disk fails for a while: 503 within a second, what is
+# there can be read, and it takes tasks again without a restart. One trial is
+# one failed call.
+# shellcheck source=../lib/lib.sh
+. "$(dirname "$0")/../lib/lib.sh"
+# shellcheck source=../lib/tasks.sh
+. "$LIB/tasks.sh"
+need "$OUTLASTD" "$FAULTY"
+need_strace
+each=$((TRIALS > 1 ? TRIALS : 1))
+RANDOM=$SEED
+say "seed $SEED"
+
+# Call and error: what the kernel may say when disk, memory or descriptors run
+# out. The engine may end by ENOMEM for a small object (design), so its memory
+# itself is not in here.
+FAULTS='fdatasync:EIO fdatasync:ENOSPC pwrite64:EIO pwrite64:ENOSPC fsync:EIO
+	openat:EMFILE openat:ENOSPC openat:ENOMEM openat:EIO accept4:EMFILE
+	accept4:ENOMEM accept4:ECONNABORTED read:EIO writev:EPIPE writev:ENOMEM
+	sendmsg:ENOBUFS sendmsg:EMFILE recvmsg:ENOMEM pipe2:EMFILE socket:EMFILE
+	socketpair:EMFILE epoll_ctl:ENOMEM ftruncate:EIO unlinkat:EIO'
+
+write_tasks
+start_nginx keep "$sock" "$TASK_LOCATION"
+n=0 idle=
+for fault in $FAULTS; do
+	for ((i = 0; i < each; i++)); do
+		when=$((RANDOM % 12 + 1))
+		fresh
+		start_tasks
+		inject "${fault%%:*}:error=${fault#*:}:when=$when"
+		before=$engine
+		submit --tasks 12 --connections 3 --ms 3 --keys 100 --bad 20 \
+			--pad $((RANDOM % 2 * 40000)) --timeout 5
+		alive "$before" || fail "$fault $when: the engine has ended"
+		uninject
+		wait_for 10 ready
+		expect "$fault $when: the engine" "$(role engine)" "$before"
+		if grep -q INJECTED "$T/trace"; then
+			n=$((n + 1))
+		else
+			idle="$idle $fault:$when"
+		fi
+		judge
+		[ $judged = 0 ] || fail "$fault $when: $(cat "$T/check.out")"
+		[ "$(field acked)" = 36 ] || fail "$fault $when: $result"
+	done
+done
+say "$n calls failed, nothing lost; not called:${idle:- none}"
+[ $n -gt 10 ] || fail 'hardly any call failed'
+
+# fails_for_a_while OUTLASTD
+fails_for_a_while() {
+	fresh
+	start_tasks "$1"
+	submit --tasks 5 --connections 2 --keys 0
+	# shellcheck disable=SC2046 # words on purpose
+	set -- $(sed -n 's/^acked [^ ]* //p' "$T/ledger" | head -1)
+	inject fdatasync:error=EIO:when=1+
+	submit --seconds 3 --connections 2 --pause 50 --keys 0 --timeout 5
+	read_back=$(http "/tasks/$1")
+	health=$(http /tasks/readyz)
+	uninject
+}
+fails_for_a_while "$OUTLASTD"
+say "a failing disk: $result; GET of a task $read_back, /readyz $health"
+[ "$(field failed)" -gt 3 ] || fail 'it was not refused'
+[ "$(field refusal_ms)" -lt 1300 ] || fail 'refused too late'
+expect 'the engine' "$(role engine)" "$engine"
+expect 'GET while the disk fails' "$read_back" 200
+expect '/readyz while the disk fails' "$health" 503
+wait_for 10 ready
+submit --tasks 5 --connections 2 --keys 0
+[ "$(field acked)" = 10 ] || fail "not taken again: $result"
+nothing_lost
+
+# The control: an engine that acknowledges before the commit loses some.
+export OUTLAST_FAILPOINT=ack_before_commit:error:0
+fails_for_a_while "$FAULTY"
+unset OUTLAST_FAILPOINT
+judge
+say "control, acknowledged before the commit: $(field lost) lost"
+[ "$(field lost)" -gt 0 ] || fail 'the control lost nothing: this test sees nothing'
