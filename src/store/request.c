@@ -1,4 +1,5 @@
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/log.h"
 #include "base/must.h"
@@ -67,6 +68,18 @@ ol_store_request_add_attempt(
 
 	attempts[answer->n++] = attempt;
 	answer->attempts = attempts;
+}
+
+bool
+ol_list_matches(const struct ol_list *list, const struct ol_row *row)
+{
+	if (list->states != 0 && (list->states & 1u << row->state) == 0)
+		return false;
+	if (list->type != NULL && strcmp(list->type, row->type) != 0)
+		return false;
+	if (list->owner != NULL && strcmp(list->owner, row->owner) != 0)
+		return false;
+	return list->created_before == 0 || row->created < list->created_before;
 }
 
 void

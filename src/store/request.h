@@ -68,6 +68,9 @@ ol_move_ends_attempt(enum ol_row_state state, const struct ol_move *move)
 	       (move->state != OL_ROW_RUNNING || move->attempt != move->fence);
 }
 
+/* Whether the row belongs into the list. */
+bool ol_list_matches(const struct ol_list *, const struct ol_row *);
+
 static inline bool
 ol_store_request_writes(const struct ol_store_request *request)
 {

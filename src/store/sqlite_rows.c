@@ -589,18 +589,6 @@ attempts(struct ol_sqlite_db *db, struct ol_store_request *request)
 	return rc == SQLITE_DONE ? SQLITE_OK : rc;
 }
 
-static bool
-matches(const struct ol_list *list, const struct ol_row *row)
-{
-	if (list->states != 0 && (list->states & 1u << row->state) == 0)
-		return false;
-	if (list->type != NULL && strcmp(list->type, row->type) != 0)
-		return false;
-	if (list->owner != NULL && strcmp(list->owner, row->owner) != 0)
-		return false;
-	return list->created_before == 0 || row->created < list->created_before;
-}
-
 static int
 list(struct ol_sqlite_db *db, struct ol_store_request *request)
 {
@@ -629,7 +617,7 @@ list(struct ol_sqlite_db *db, struct ol_store_request *request)
 		request->answer.next = sqlite3_column_int64(statement, SEQ);
 		if ((row = row_of(statement)) == NULL)
 			continue;
-		if (!matches(list, row)) {
+		if (!ol_list_matches(list, row)) {
 			free(row);
 			continue;
 		}

@@ -1,7 +1,7 @@
 /*
- * Where durable tasks live. The store knows rows, bytes and fences; when
- * something runs is the scheduler's business. A task with "durable off" never
- * comes here.
+ * Where tasks live. The store knows rows, bytes and fences; when something
+ * runs is the scheduler's business. Durable tasks are in a store that outlives
+ * the process, those with "durable off" in ol_store_memory.
  *
  * Thread. All of it belongs to the loop's thread, and every callback runs
  * there, from the loop, never from within the call that asked. A backend that
@@ -129,8 +129,12 @@ struct ol_store_counts {
 
 struct ol_store_options {
 	struct ol_loop *loop;
-	const char
-	    *folder; /* made with 0700 when missing; its parent must be */
+	/* Made with 0700 when missing; its parent must be. Not used by a store
+	 * that is not durable. */
+	const char *folder;
+	/* A test's; NULL: ol_clock_now(). How long ended tasks are kept by
+	 * ol_store_memory. */
+	int64_t (*clock)(void);
 	/*
 	 * What is there of a task whose writing ended UNKNOWN; row is NULL
 	 * when nothing is. Borrowed.
@@ -150,6 +154,7 @@ struct ol_store_options {
  */
 struct ol_store_ops {
 	const char *name;
+	bool durable; /* what was acknowledged outlives the process */
 	void *(*open)(const struct ol_store_options *);
 	void (*ask)(void *backend, struct ol_store_request *);
 	void (*counts)(void *backend, struct ol_store_counts *);
@@ -157,6 +162,16 @@ struct ol_store_ops {
 };
 
 extern const struct ol_store_ops ol_store_sqlite;
+
+/*
+ * All in memory, gone with ol_store_close(). Ended tasks are erased by the
+ * store itself: each one OL_STORE_MEMORY_KEEP after its end, and the one that
+ * ended first when there are more than OL_STORE_MEMORY_KEEP_MOST.
+ */
+extern const struct ol_store_ops ol_store_memory;
+
+#define OL_STORE_MEMORY_KEEP	  ((int64_t)10 * 60 * 1000000000) /* ns */
+#define OL_STORE_MEMORY_KEEP_MOST 10000
 
 /*
  * Open, or make, the store. Blocks: it checks the database and removes files

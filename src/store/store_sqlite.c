@@ -637,6 +637,7 @@ sqlite_close(void *backend)
 
 const struct ol_store_ops ol_store_sqlite = {
 	.name = "sqlite",
+	.durable = true,
 	.open = sqlite_open,
 	.ask = sqlite_ask,
 	.counts = sqlite_counts,

@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/stat.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -17,7 +18,8 @@
 #include "loop/loop.h"
 #include "stored.h"
 
-static const struct ol_store_ops *const backends[] = { &ol_store_sqlite };
+static const struct ol_store_ops *const backends[] = { &ol_store_sqlite,
+	&ol_store_memory };
 
 struct place {
 	const struct ol_store_ops *ops;
@@ -52,10 +54,13 @@ tear_down(void **state)
 	return system(command);
 }
 
-/* Close and open again: what was acknowledged is there. */
+/* Close and open again: what was acknowledged is there. Of a store that is not
+ * durable, it is there until it is closed: test_nothing_outlives_it(). */
 static struct stored *
 again(struct place *p)
 {
+	if (!p->ops->durable)
+		return &p->s;
 	stored_close(&p->s);
 	assert_int_equal(stored_open(&p->s, p->ops, p->folder), 0);
 	return &p->s;
@@ -682,7 +687,7 @@ test_cancelled_request_says_nothing(void **state)
 }
 
 static void
-test_close_writes_what_was_asked(void **state)
+test_close_answers_what_was_asked(void **state)
 {
 	struct place *p = *state;
 	struct stored *s = &p->s;
@@ -700,7 +705,8 @@ test_close_writes_what_was_asked(void **state)
 	ol_loop_free(s->loop);
 	assert_int_equal(stored_open(s, p->ops, p->folder), 0);
 	for (i = 0; i < 3000; i += 2999)
-		assert_int_equal(stored_get(s, i), OL_STORE_OK);
+		assert_int_equal(stored_get(s, i),
+		    p->ops->durable ? OL_STORE_OK : OL_STORE_ABSENT);
 }
 
 static void
@@ -722,6 +728,78 @@ test_writings_share_a_commit(void **state)
 	assert_int_equal(counts.failed, 0);
 	assert_true(counts.commits >= 1 && counts.commits < 250);
 }
+
+/* Asks once more from its callback, as a submitter does that never rests. */
+struct late {
+	struct stored *s;
+	int answers, failed;
+};
+
+static void
+on_late_answer(void *arg, const struct ol_answer *answer)
+{
+	struct late *late = arg;
+
+	late->failed = (int)answer->failed;
+	if (++late->answers < 3)
+		ol_store_get(late->s->store, answer->id, on_late_answer, late);
+}
+
+static void
+test_late_requests_are_not_done(void **state)
+{
+	struct place *p = *state;
+	struct late late = { .s = &p->s };
+	struct ol_row row = stored_row(1);
+
+	ol_store_submit(p->s.store, &row, NULL, false, on_late_answer, &late);
+	ol_store_close(p->s.store);
+	assert_int_equal(late.answers, 3);
+	assert_int_equal(late.failed, OL_STORE_NOT_DONE);
+	ol_loop_free(p->s.loop);
+	assert_int_equal(stored_open(&p->s, p->ops, p->folder), 0);
+}
+
+/* The answer never comes from within the call, also when it is known. */
+static void
+test_answers_come_from_the_loop(void **state)
+{
+	struct stored *s = &((struct place *)*state)->s;
+	uint8_t id[OL_ROW_ID] = { 0 };
+
+	s->waiting = 1;
+	ol_store_get(s->store, id, stored_take, s);
+	assert_int_equal(s->waiting, 1);
+	stored_wait(s);
+	assert_int_equal(s->answer.status, OL_STORE_ABSENT);
+}
+
+/* --- Of a store that is not durable. --- */
+
+static void
+test_nothing_outlives_it(void **state)
+{
+	struct place *p = *state;
+	struct ol_list list = { .limit = 10 };
+	struct ol_row row = stored_row(1);
+
+	row.key = row.key_scope = "k";
+	assert_int_equal(stored_submit(&p->s, &row, NULL), OL_STORE_OK);
+	assert_int_equal(stored_add(&p->s, 2, 50000), OL_STORE_OK);
+	stored_close(&p->s);
+	assert_int_equal(stored_open(&p->s, p->ops, p->folder), 0);
+	assert_int_equal(stored_get(&p->s, 1), OL_STORE_ABSENT);
+	assert_int_equal(stored_list(&p->s, &list), OL_STORE_OK);
+	assert_int_equal(p->s.answer.n, 0);
+	/* Nor does the key. */
+	stored_id(row.id, 3);
+	assert_int_equal(stored_submit(&p->s, &row, NULL), OL_STORE_OK);
+	/* And nothing of it is in the folder. */
+	assert_int_equal(rmdir(p->folder), 0);
+	assert_int_equal(mkdir(p->folder, 0700), 0);
+}
+
+/* --- Of a durable one. --- */
 
 static void
 test_second_owner_is_refused(void **state)
@@ -745,6 +823,7 @@ main(void)
 	int failed = 0;
 	size_t b;
 
+	alarm(120);
 	for (b = 0; b < sizeof(backends) / sizeof(backends[0]); b++) {
 		const struct CMUnitTest tests[] = {
 			TEST(test_row_comes_back_as_given),
@@ -765,13 +844,26 @@ main(void)
 			TEST(test_expire),
 			TEST(test_list),
 			TEST(test_cancelled_request_says_nothing),
-			TEST(test_close_writes_what_was_asked),
+			TEST(test_close_answers_what_was_asked),
 			TEST(test_writings_share_a_commit),
+			TEST(test_late_requests_are_not_done),
+			TEST(test_answers_come_from_the_loop),
+		};
+		const struct CMUnitTest durable[] = {
 			TEST(test_second_owner_is_refused),
+		};
+		const struct CMUnitTest not_durable[] = {
+			TEST(test_nothing_outlives_it),
 		};
 
 		failed += cmocka_run_group_tests_name(
 		    backends[b]->name, tests, NULL, NULL);
+		if (backends[b]->durable)
+			failed += cmocka_run_group_tests_name(
+			    backends[b]->name, durable, NULL, NULL);
+		else
+			failed += cmocka_run_group_tests_name(
+			    backends[b]->name, not_durable, NULL, NULL);
 	}
 	return failed != 0;
 }

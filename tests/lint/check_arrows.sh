@@ -31,7 +31,7 @@ event2/*	loop fcgi lib
 fcgiapp.h	lib
 fcgi_stdio.h	-
 fastcgi.h	fcgi
-sqlite3.h	store/store_sqlite.c store/sqlite_db.c store/sqlite_rows.c
+sqlite3.h	store/store_sqlite.c store/sqlite_db.c store/sqlite_rows.c store/sqlite_schema.c
 curl/*		run
 jansson.h	engine api ctl store run notify
 libpq-fe.h	store
