@@ -30,7 +30,7 @@ static const char *const sql[OL_SQL_COUNT] = {
 			    "WHERE key_scope = ?1 AND key = ?2 "
 			    "AND key IS NOT NULL",
 	[OL_SQL_INSERT] =
-	    "INSERT INTO task (" COLUMNS ") VALUES (NULL, ?2, ?3, ?4, ?5, ?6, "
+	    "INSERT INTO task (" COLUMNS ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, "
 	    "?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, -1, 0, ?17, ?18, ?19, ?20, "
 	    "?21, ?22, ?23, ?24, ?25, ?26)",
 	[OL_SQL_INSERT_PAYLOAD] = "INSERT INTO payload VALUES (?1, ?2)",
@@ -284,6 +284,27 @@ renew_log(struct ol_folder *folder, enum ol_log_level level)
 	return rc;
 }
 
+static int
+last_seq(struct ol_sqlite_db *db)
+{
+	sqlite3_stmt *statement;
+	int64_t seq = 0;
+	int rc;
+
+	rc = sqlite3_prepare_v2(
+	    db->handle, "SELECT max(seq) FROM task", -1, &statement, NULL);
+	if (rc != SQLITE_OK)
+		return rc;
+	if ((rc = sqlite3_step(statement)) == SQLITE_ROW) {
+		seq = sqlite3_column_int64(statement, 0);
+		rc = SQLITE_OK;
+	}
+	sqlite3_finalize(statement);
+	if (seq > db->seq)
+		db->seq = seq;
+	return rc;
+}
+
 int
 ol_sqlite_db_open(struct ol_sqlite_db *db, struct ol_folder *folder, bool quiet)
 {
@@ -292,7 +313,7 @@ ol_sqlite_db_open(struct ol_sqlite_db *db, struct ol_folder *folder, bool quiet)
 	char *path = NULL, *verdict = NULL;
 	size_t i;
 
-	*db = (struct ol_sqlite_db){ 0 };
+	*db = (struct ol_sqlite_db){ .seq = db->seq };
 	if (ol_folder_touch(folder, OL_SQLITE_FILE) == -1)
 		return -1;
 	if (renew_log(folder, level) == -1)
@@ -329,6 +350,11 @@ ol_sqlite_db_open(struct ol_sqlite_db *db, struct ol_folder *folder, bool quiet)
 		    sqlite3_errmsg(db->handle));
 		goto err;
 	}
+	if (last_seq(db) != SQLITE_OK) {
+		ol_log_write(NULL, level, "store: %s: %s", path,
+		    sqlite3_errmsg(db->handle));
+		goto err;
+	}
 	ol_log_info(NULL, "store: opened and checked %s in %d ms", path,
 	    (int)((ol_clock_now() - began) / OL_MSEC(1)));
 	free(verdict);
@@ -355,5 +381,5 @@ ol_sqlite_db_close(struct ol_sqlite_db *db, bool drop)
 		sqlite3_db_config(
 		    db->handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
 	sqlite3_close(db->handle);
-	*db = (struct ol_sqlite_db){ 0 };
+	*db = (struct ol_sqlite_db){ .seq = db->seq };
 }

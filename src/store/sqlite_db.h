@@ -54,6 +54,9 @@ struct ol_sqlite_db {
 	struct sqlite3_stmt *statements[OL_SQL_COUNT];
 	int wal_pages; /* after the last commit */
 	bool flushes;  /* a commit flushes */
+	/* Of the last row. Never used again, also when that row is gone: a
+	 * reader of pages would miss the new one. Outlives a closing. */
+	int64_t seq;
 };
 
 #define OL_SQLITE_FILE "tasks.db"

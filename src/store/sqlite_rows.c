@@ -154,6 +154,10 @@ insert_row(struct ol_sqlite_db *db, struct ol_store_request *request)
 	const struct ol_row *row = request->row;
 	const struct ol_body *body = request->body;
 
+	/* Somebody has edited the database. */
+	if (db->seq == INT64_MAX)
+		return SQLITE_FULL;
+	sqlite3_bind_int64(s, SEQ + 1, ++db->seq);
 	bind_blob(s, ID + 1, row->id, OL_ROW_ID);
 	sqlite3_bind_int(s, STATE + 1, (int)row->state);
 	sqlite3_bind_int(s, PRIORITY + 1, row->priority);

@@ -164,9 +164,9 @@ struct ol_store_ops {
 extern const struct ol_store_ops ol_store_sqlite;
 
 /*
- * All in memory, gone with ol_store_close(). Ended tasks are erased by the
- * store itself: each one OL_STORE_MEMORY_KEEP after its end, and the one that
- * ended first when there are more than OL_STORE_MEMORY_KEEP_MOST.
+ * All in memory, gone with ol_store_close(). The store itself erases ended
+ * tasks, whenever it is asked anything: those that ended OL_STORE_MEMORY_KEEP
+ * ago, and those that ended first of more than OL_STORE_MEMORY_KEEP_MOST.
  */
 extern const struct ol_store_ops ol_store_memory;
 

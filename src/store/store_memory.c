@@ -17,14 +17,11 @@
 enum {
 	/* A larger body that comes as a file stays one. */
 	COPY_MOST = 1024 * 1024,
-	/* Between two rounds of removals that nobody's request began. */
-	TIDY_MS = 10000,
 };
 
 struct memory {
 	struct ol_store_options options;
 	struct ol_wake *wake;
-	struct ol_timer *tidy;
 	struct ol_memory_table table;
 	TAILQ_HEAD(, ol_memory_outcome) ended;
 	size_t nended;
@@ -61,7 +58,7 @@ remove_task(struct memory *m, struct ol_memory_task *task)
 	ol_memory_table_remove(&m->table, task);
 }
 
-/* Remove what is not kept any more, and come back for what will not be. */
+/* Remove what is not kept any more. */
 static void
 tidy(struct memory *m)
 {
@@ -74,30 +71,12 @@ tidy(struct memory *m)
 }
 
 static void
-on_tidy(void *arg)
-{
-	struct memory *m = arg;
-	struct ol_memory_outcome *oldest;
-	int64_t wait;
-
-	tidy(m);
-	if ((oldest = TAILQ_FIRST(&m->ended)) == NULL)
-		return;
-	wait = oldest->since + OL_STORE_MEMORY_KEEP - now(m);
-	if (wait < OL_MSEC(TIDY_MS))
-		wait = OL_MSEC(TIDY_MS);
-	ol_timer_at(m->tidy, ol_clock_after(ol_clock_now(), wait));
-}
-
-static void
 has_ended(struct memory *m, struct ol_memory_task *task)
 {
 	struct ol_memory_outcome *outcome = ol_memory_task_outcome(task);
 
 	not_ended(m, task);
 	outcome->since = now(m);
-	if (TAILQ_EMPTY(&m->ended))
-		ol_timer_at(m->tidy, ol_clock_now() + OL_STORE_MEMORY_KEEP);
 	TAILQ_INSERT_TAIL(&m->ended, outcome, link);
 	m->nended++;
 }
@@ -500,19 +479,13 @@ memory_open(const struct ol_store_options *options)
 	m->options.folder = NULL;
 	TAILQ_INIT(&m->ended);
 	STAILQ_INIT(&m->done);
-	if ((m->wake = ol_wake_new(options->loop, on_wake, m)) == NULL)
-		goto err1;
-	if ((m->tidy = ol_timer_new(options->loop, on_tidy, m)) == NULL)
-		goto err2;
+	if ((m->wake = ol_wake_new(options->loop, on_wake, m)) == NULL) {
+		ol_log_error(NULL, "store: in memory: %s", strerror(errno));
+		free(m);
+		return NULL;
+	}
 	ol_memory_table_init(&m->table);
 	return m;
-
-err2:
-	ol_wake_free(m->wake);
-err1:
-	ol_log_error(NULL, "store: in memory: %s", strerror(errno));
-	free(m);
-	return NULL;
 }
 
 static void
@@ -524,7 +497,6 @@ memory_close(void *backend)
 	/* A callback may ask for more: it is told that it is late. */
 	while (!STAILQ_EMPTY(&m->done))
 		on_wake(m);
-	ol_timer_free(m->tidy);
 	ol_wake_free(m->wake);
 	ol_memory_table_fini(&m->table);
 	free(m);

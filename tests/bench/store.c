@@ -12,13 +12,15 @@
  *       controls: -e writes "A" and "F" before the commit, -t takes every
  *       answer for a yes.
  *   bench_store verify FOLDER LEDGER            exit 1: something is lost
- *   bench_store full FOLDER BALLAST             fill the disk, remove BALLAST,
- *                                               go on
+ *   bench_store memory TASKS                    the same for the store in
+ * memory, and what a waiting task takes bench_store full FOLDER BALLAST fill
+ * the disk, remove BALLAST, go on
  *
  * Size and bytes of a payload follow from the task's number.
  */
 #include <err.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -230,6 +232,48 @@ speed(const char *folder, unsigned tasks, unsigned submitters, bool print)
 	return 0;
 }
 
+static void
+on_memory(void *arg, const struct ol_answer *answer)
+{
+	struct stored *s = arg;
+
+	if (answer->failed != OL_STORE_DONE || answer->status != OL_STORE_OK)
+		errx(1, "status %d", (int)answer->status);
+	if (--s->waiting == 0)
+		ol_loop_stop(s->loop);
+}
+
+/* Empty payloads, as many at a time as a busy loop brings. */
+static int
+memory(unsigned tasks)
+{
+	size_t before, after;
+	struct ol_row row;
+	struct stored s;
+	int64_t began;
+	double seconds;
+	unsigned i;
+
+	if (stored_open(&s, &ol_store_memory, "") == -1)
+		errx(1, "the store was refused");
+	before = mallinfo2().uordblks + mallinfo2().hblkhd;
+	began = ol_clock_now();
+	for (i = 0; i < tasks; i++) {
+		row = stored_row(i);
+		s.waiting++;
+		ol_store_submit(s.store, &row, NULL, true, on_memory, &s);
+		if (i % 64 == 63)
+			stored_wait(&s);
+	}
+	stored_wait(&s);
+	seconds = (double)(ol_clock_now() - began) / 1e9;
+	after = mallinfo2().uordblks + mallinfo2().hblkhd;
+	printf("RESULT tasks_s=%.0f bytes=%.0f\n", tasks / seconds,
+	    (double)(after - before) / tasks);
+	stored_close(&s);
+	return 0;
+}
+
 static int
 load(const char *folder)
 {
@@ -428,6 +472,8 @@ main(int argc, char **argv)
 		return write_tasks(argc, argv);
 	if (strcmp(verb, "load") == 0)
 		return load(argv[2]);
+	if (strcmp(verb, "memory") == 0)
+		return memory((unsigned)strtoul(argv[2], NULL, 10));
 	if (argc == 5 && strcmp(verb, "speed") == 0)
 		return speed(argv[2], (unsigned)strtoul(argv[3], NULL, 10),
 		    (unsigned)strtoul(argv[4], NULL, 10), true);

@@ -671,6 +671,25 @@ test_list(void **state)
 	assert_int_equal(all(s, list, got, 100), 40);
 }
 
+/* Who reads page after page misses none that comes later. */
+static void
+test_new_ones_come_after_erased_ones(void **state)
+{
+	struct stored *s = &((struct place *)*state)->s;
+	struct ol_list list = { .limit = 10 };
+
+	assert_int_equal(stored_add(s, 1, 1), OL_STORE_OK);
+	assert_int_equal(stored_add(s, 2, 1), OL_STORE_OK);
+	assert_int_equal(stored_list(s, &list), OL_STORE_OK);
+	assert_int_equal(s->answer.n, 2);
+	list.after = s->answer.next;
+	assert_int_equal(stored_erase(s, 2), OL_STORE_OK);
+	assert_int_equal(stored_add(s, 3, 1), OL_STORE_OK);
+	assert_int_equal(stored_list(s, &list), OL_STORE_OK);
+	assert_int_equal(s->answer.n, 1);
+	assert_int_equal(stored_number(s->rows[0]->id), 3);
+}
+
 static void
 test_cancelled_request_says_nothing(void **state)
 {
@@ -843,6 +862,7 @@ main(void)
 			TEST(test_erase),
 			TEST(test_expire),
 			TEST(test_list),
+			TEST(test_new_ones_come_after_erased_ones),
 			TEST(test_cancelled_request_says_nothing),
 			TEST(test_close_answers_what_was_asked),
 			TEST(test_writings_share_a_commit),

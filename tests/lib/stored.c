@@ -37,7 +37,15 @@ int
 stored_open(
     struct stored *s, const struct ol_store_ops *ops, const char *folder)
 {
+	return stored_open_at(s, ops, folder, NULL);
+}
+
+int
+stored_open_at(struct stored *s, const struct ol_store_ops *ops,
+    const char *folder, int64_t (*clock)(void))
+{
 	struct ol_store_options options = { .folder = folder,
+		.clock = clock,
 		.on_settled = on_settled,
 		.on_health = on_health,
 		.arg = s };

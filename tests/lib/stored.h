@@ -26,6 +26,9 @@ struct stored {
 /* 0, or -1 when the store refuses. */
 int stored_open(
     struct stored *, const struct ol_store_ops *, const char *folder);
+/* The same by a clock of the test's; NULL: the real one. */
+int stored_open_at(struct stored *, const struct ol_store_ops *,
+    const char *folder, int64_t (*clock)(void));
 void stored_close(struct stored *);
 
 /* The id of a number, and back. */
