@@ -16,7 +16,8 @@ ol_clock_now(void)
 int64_t
 ol_clock_after(int64_t when, int64_t delay)
 {
-	return delay > OL_NEVER - when ? OL_NEVER : when + delay;
+	/* A time before the boot is below 0. */
+	return when > 0 && delay > OL_NEVER - when ? OL_NEVER : when + delay;
 }
 
 int

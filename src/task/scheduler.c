@@ -309,6 +309,21 @@ ol_scheduler_written(
 		on_write_failed(s, task, now);
 }
 
+void
+ol_scheduler_withdrawn(
+    struct ol_scheduler *s, struct ol_task *task, int64_t now)
+{
+	if (!task->writing || ol_state_next((enum ol_task_state)task->state,
+				  OL_EVENT_WITHDRAWN) == OL_STATE_REFUSED) {
+		s->hands->refused(s->arg, task, OL_EVENT_WITHDRAWN);
+		return;
+	}
+	task->writing = 0;
+	s->writing--;
+	s->stall = 0;
+	move(s, task, OL_EVENT_WITHDRAWN, now);
+}
+
 /* --- The tick. --- */
 
 static void

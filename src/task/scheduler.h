@@ -169,6 +169,13 @@ void ol_scheduler_written(
     struct ol_scheduler *, struct ol_task *, bool on_disk, int64_t now);
 
 /*
+ * The write of a submit ended: the store works and did not take the task, which
+ * is not to be (its key has a task already). It is freed when this returns.
+ */
+void ol_scheduler_withdrawn(
+    struct ol_scheduler *, struct ol_task *, int64_t now);
+
+/*
  * The run of that attempt ended. -1: no such run any more (the fence): a
  * result that came with it must be thrown away.
  */

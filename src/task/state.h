@@ -64,6 +64,7 @@ enum ol_task_event {
 	OL_EVENT_REQUEUED, /* the run does not count */
 
 	OL_EVENT_COMMIT_FAILED, /* the write is known not to be on disk */
+	OL_EVENT_WITHDRAWN,	/* the store answered: it has another's key */
 	OL_EVENT_COUNT
 };
 

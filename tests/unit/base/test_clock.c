@@ -18,6 +18,9 @@ test_after_does_not_pass_never(void **state)
 	assert_true(ol_clock_after(5, OL_NEVER) == OL_NEVER);
 	assert_true(ol_clock_after(OL_NEVER, 1) == OL_NEVER);
 	assert_true(ol_clock_after(OL_NEVER - 1, 1) == OL_NEVER);
+	/* A task may have waited since before the boot. */
+	assert_true(ol_clock_after(-7, OL_NEVER) == OL_NEVER - 7);
+	assert_true(ol_clock_after(-7, 5) == -2);
 }
 
 static void

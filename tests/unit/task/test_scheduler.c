@@ -111,6 +111,38 @@ test_a_failed_commit_drops_it(void **state)
 }
 
 static void
+test_a_withdrawn_submit_is_no_failure(void **state)
+{
+	struct world w;
+	struct ol_task *a, *b, *c;
+
+	(void)state;
+	OPEN(&w, TYPE("t"));
+	submit_at(&w, "t", 0, 0, &a);
+	submit_at(&w, "t", 0, 0, &b);
+	submit_at(&w, "t", 0, 0, &c);
+	assert_int_equal(a->state, OL_TASK_ENTERING);
+	assert_int_equal(b->state, OL_TASK_SUBMITTED);
+	ol_scheduler_withdrawn(w.s, a, w.now);
+	ol_scheduler_withdrawn(w.s, b, w.now);
+	assert_acts(&w, "dropped a; dropped b; ");
+	assert_int_equal(ol_scheduler_tasks(w.s), 1);
+	assert_int_equal(ol_scheduler_running(w.s), 0);
+	/* The slot is free at once, and nothing waits for the store. */
+	ol_scheduler_written(w.s, c, true, w.now);
+	tick(&w);
+	assert_acts(&w, "write c STARTED; ");
+	written(&w, 'c', true);
+	assert_acts(&w, "spawn c1; ");
+	/* What is not a submit is refused, and stays as it is. */
+	ol_scheduler_withdrawn(w.s, c, w.now);
+	assert_int_equal(w.refused, 1);
+	w.refused = 0;
+	assert_int_equal(state_of(&w, 'c'), OL_TASK_RUNNING);
+	world_close(&w);
+}
+
+static void
 test_full_counts_what_waits_and_not_what_runs(void **state)
 {
 	struct world w;
@@ -975,6 +1007,7 @@ main(void)
 		cmocka_unit_test(test_one_write_when_it_can_start_at_once),
 		cmocka_unit_test(test_invisible_until_committed),
 		cmocka_unit_test(test_a_failed_commit_drops_it),
+		cmocka_unit_test(test_a_withdrawn_submit_is_no_failure),
 		cmocka_unit_test(test_full_counts_what_waits_and_not_what_runs),
 		cmocka_unit_test(test_what_is_not_taken),
 		cmocka_unit_test(test_priority_then_submit_order),

@@ -102,7 +102,7 @@ struct sim {
 	uint64_t step;
 	uint64_t ends[OL_TASK_STATES];
 	uint64_t acked, crashes, drains, drained, reloads, failed_writes,
-	    rejected;
+	    rejected, withdrawn;
 };
 
 static const char *const type_names[TYPES] = { "cut", "draw", "mail", "paint" };
@@ -491,6 +491,14 @@ write_some(struct sim *sim)
 		return;
 	p = &sim->pending[below(sim, (uint32_t)sim->npending)];
 	item = &sim->items[p->item];
+	if (p->submit && !p->applied && one_in(sim, 16)) {
+		/* Its key has a task already. */
+		done = *p;
+		*p = sim->pending[--sim->npending];
+		sim->withdrawn++;
+		ol_scheduler_withdrawn(sim->s, done.task, sim->now);
+		return;
+	}
 	on_disk = p->applied || sim->calm || !one_in(sim, 12);
 	if (on_disk && !p->applied) {
 		item->row = item->next;
@@ -915,16 +923,16 @@ test_every_acked_task_ends(void **state)
 	struct sim *sim = simulate(any_seed(), steps, NOTHING);
 
 	(void)state;
-	print_message("SEED=%" PRIu64 " STEPS=%" PRIu64 ": %" PRIu64
-		      " tasks acked; %" PRIu64 " succeeded, %" PRIu64
-		      " failed, %" PRIu64 " poisoned, %" PRIu64
-		      " cancelled; %" PRIu64 " crashes, %" PRIu64
-		      " drains, %" PRIu64 " reloads, %" PRIu64
-		      " failed writes, %" PRIu64 " elder runs rejected\n",
+	print_message(
+	    "SEED=%" PRIu64 " STEPS=%" PRIu64 ": %" PRIu64
+	    " tasks acked; %" PRIu64 " succeeded, %" PRIu64 " failed, %" PRIu64
+	    " poisoned, %" PRIu64 " cancelled; %" PRIu64 " crashes, %" PRIu64
+	    " drains, %" PRIu64 " reloads, %" PRIu64 " failed writes, %" PRIu64
+	    " withdrawn, %" PRIu64 " elder runs rejected\n",
 	    sim->seed, sim->step, sim->acked, sim->ends[OL_TASK_SUCCEEDED],
 	    sim->ends[OL_TASK_FAILED], sim->ends[OL_TASK_POISONED],
 	    sim->ends[OL_TASK_CANCELLED], sim->crashes, sim->drains,
-	    sim->reloads, sim->failed_writes, sim->rejected);
+	    sim->reloads, sim->failed_writes, sim->withdrawn, sim->rejected);
 	if (sim->violation[0] != '\0')
 		fail_msg("%s", sim->violation);
 	/* Nothing of it went unseen. */
