@@ -11,8 +11,13 @@
 struct ol_api;
 struct ol_engine;
 
-/* engine is borrowed; conf until the next ol_api_configure(). */
+/*
+ * engine is borrowed; conf until the next ol_api_configure(). Opens, or makes,
+ * the key of sessions in the state folder, blocking. NULL: logged.
+ */
 struct ol_api *ol_api_new(struct ol_engine *, const struct ol_conf *conf);
+
+/* After its servers, which free the requests, and before the engine. */
 void ol_api_free(struct ol_api *);
 void ol_api_configure(struct ol_api *, const struct ol_conf *conf);
 
@@ -22,7 +27,10 @@ struct ol_door {
 	enum ol_access access; /* no request gets more */
 };
 
-/* For ol_server_new(), with a struct ol_door as its arg. */
+/*
+ * For ol_server_new(), with a struct ol_door as its arg. Has no on_retired:
+ * who wants to know of that copies these and adds one.
+ */
 extern const struct ol_server_events ol_api_events;
 
 #endif

@@ -33,6 +33,7 @@ fcgi_stdio.h	-
 fastcgi.h	fcgi
 sqlite3.h	store/store_sqlite.c store/sqlite_db.c store/sqlite_rows.c store/sqlite_schema.c
 curl/*		run
+openssl/*	api/session.c
 jansson.h	engine api ctl store run notify
 libpq-fe.h	store
 amqp*.h		store

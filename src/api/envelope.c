@@ -1,0 +1,362 @@
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "api/access.h"
+#include "api/envelope.h"
+#include "base/text.h"
+
+static const struct method {
+	const char *name;
+	unsigned method;
+} methods[] = {
+	{ "GET", OL_METHOD_GET },
+	{ "HEAD", OL_METHOD_HEAD },
+	{ "POST", OL_METHOD_POST },
+	{ "PUT", OL_METHOD_PUT },
+	{ "PATCH", OL_METHOD_PATCH },
+	{ "DELETE", OL_METHOD_DELETE },
+	{ "OPTIONS", OL_METHOD_OPTIONS },
+};
+
+enum { NMETHODS = sizeof(methods) / sizeof(methods[0]) };
+
+void
+ol_envelope_allow(unsigned set, char *buf)
+{
+	size_t i;
+
+	buf[0] = '\0';
+	for (i = 0; i < NMETHODS; i++) {
+		if ((set & methods[i].method) == 0)
+			continue;
+		if (buf[0] != '\0')
+			strlcat(buf, ", ", OL_ENVELOPE_ALLOW_SIZE);
+		strlcat(buf, methods[i].name, OL_ENVELOPE_ALLOW_SIZE);
+	}
+}
+
+bool
+ol_envelope_is_name(const char *text, size_t len)
+{
+	size_t i = 0, n;
+
+	if (len == 0 || len > 255)
+		return false;
+	while (i < len) {
+		/* It refuses a backslash, for the log's sake. */
+		n = text[i] == '\\' ? 1 : ol_text_printable(text + i, len - i);
+		if (n == 0)
+			return false;
+		i += n;
+	}
+	return true;
+}
+
+const char *
+ol_envelope_below(const char *uri, const char *base)
+{
+	size_t len = strlen(base);
+
+	/* The base "/" is that of a server of its own. */
+	if (len == 1)
+		len = 0;
+	if (strncmp(uri, base, len) != 0 || uri[len] != '/')
+		return NULL;
+	return uri + len;
+}
+
+const char *
+ol_envelope_param(const struct ol_envelope *e, const char *name)
+{
+	size_t i = e->npairs, len = strlen(name);
+
+	while (i-- > 0)
+		if (e->pairs[i].name_len == len &&
+		    memcmp(e->pairs[i].name, name, len) == 0)
+			return strlen(e->pairs[i].value) ==
+				       e->pairs[i].value_len
+				   ? e->pairs[i].value
+				   : "";
+	return "";
+}
+
+/* --- the parameters, one reader each; false: it has a bad value --- */
+
+struct value {
+	const char *text;
+	size_t len;
+};
+
+typedef bool read_fn(struct ol_envelope *, const struct value *);
+
+static bool
+read_method(struct ol_envelope *e, const struct value *v)
+{
+	size_t i;
+
+	e->method = 0;
+	for (i = 0; i < NMETHODS; i++)
+		if (strcmp(v->text, methods[i].name) == 0)
+			e->method = methods[i].method;
+	return true;
+}
+
+static bool
+read_uri(struct ol_envelope *e, const struct value *v)
+{
+	e->uri = v->text;
+	return true;
+}
+
+static bool
+read_query(struct ol_envelope *e, const struct value *v)
+{
+	e->query = v->text;
+	return true;
+}
+
+static bool
+read_content_type(struct ol_envelope *e, const struct value *v)
+{
+	e->content_type = v->text;
+	return ol_envelope_is_name(v->text, v->len);
+}
+
+static bool
+read_task(struct ol_envelope *e, const struct value *v)
+{
+	e->task = v->text;
+	return true;
+}
+
+static bool
+read_access(struct ol_envelope *e, const struct value *v)
+{
+	return ol_access_find(v->text, &e->access) == 0;
+}
+
+static bool
+read_owner(struct ol_envelope *e, const struct value *v)
+{
+	e->owner = v->text;
+	return ol_envelope_is_name(v->text, v->len);
+}
+
+static bool
+read_session(struct ol_envelope *e, const struct value *v)
+{
+	e->session = v->text;
+	e->session_len = v->len;
+	return v->len <= 4096;
+}
+
+/* It stands in Location: letters, digits and what RFC 3986 takes in a path. */
+static bool
+read_base(struct ol_envelope *e, const struct value *v)
+{
+	static const char taken[] = "abcdefghijklmnopqrstuvwxyz"
+				    "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				    "0123456789-._~!$&'()*+,;=:@/";
+
+	e->base = v->text;
+	return v->len <= 255 && v->text[0] == '/' &&
+	       (v->len == 1 || v->text[v->len - 1] != '/') &&
+	       v->text[strspn(v->text, taken)] == '\0' &&
+	       strstr(v->text, "//") == NULL &&
+	       strstr(v->text, "/./") == NULL &&
+	       strstr(v->text, "/../") == NULL;
+}
+
+static bool
+read_key(struct ol_envelope *e, const struct value *v)
+{
+	bool first = e->key[0] == '\0';
+
+	e->key = v->text;
+	return first;
+}
+
+static bool
+read_if_none_match(struct ol_envelope *e, const struct value *v)
+{
+	e->if_none_match = v->text;
+	return true;
+}
+
+static size_t
+hex(const char *text)
+{
+	return strspn(text, "0123456789abcdef");
+}
+
+/* Trace Context, version 00; what is not well-formed is as if absent (§3.2). */
+static bool
+read_traceparent(struct ol_envelope *e, const struct value *v)
+{
+	const char *p = v->text;
+
+	if (v->len == 55 && memcmp(p, "00-", 3) == 0 && hex(p + 3) == 32 &&
+	    p[35] == '-' && hex(p + 36) == 16 && p[52] == '-' &&
+	    hex(p + 53) == 2 && strspn(p + 3, "0") < 32 &&
+	    strspn(p + 36, "0") < 16)
+		e->traceparent = p;
+	return true;
+}
+
+static bool
+read_purpose(struct ol_envelope *e, const struct value *v)
+{
+	/* A list of tokens with parameters: "prefetch;prerender". */
+	if (strcasestr(v->text, "prefetch") != NULL)
+		e->prefetch = true;
+	return true;
+}
+
+static bool
+read_fetch_site(struct ol_envelope *e, const struct value *v)
+{
+	if (strcasecmp(v->text, "cross-site") == 0)
+		e->cross_site = true;
+	return true;
+}
+
+/* Behind the others: it is compared with the host. */
+static bool
+read_origin(struct ol_envelope *e, const struct value *v)
+{
+	const char *host = strstr(v->text, "://");
+
+	if (host == NULL ||
+	    strcasecmp(host + 3, ol_envelope_param(e, "HTTP_HOST")) != 0)
+		e->cross_site = true;
+	return true;
+}
+
+/* Whose mistake a bad value is. */
+enum whose {
+	SERVERS,  /* OUTLAST_*: 500 and a line in the log; never twice */
+	CLIENTS,  /* 400 */
+	HEADERS,  /* the same, of the Idempotency-Key */
+	ANYBODYS, /* it leads nowhere: 404 */
+};
+
+#define ROW(name, whose, read) \
+	{ \
+		name, sizeof(name) - 1, whose, read \
+	}
+
+static const struct row {
+	const char *name;
+	size_t len;
+	enum whose whose;
+	read_fn *read;
+} rows[] = {
+	ROW("OUTLAST_TASK", SERVERS, read_task),
+	ROW("OUTLAST_ACCESS", SERVERS, read_access),
+	ROW("OUTLAST_OWNER", SERVERS, read_owner),
+	ROW("OUTLAST_SESSION", SERVERS, read_session),
+	ROW("OUTLAST_BASE", SERVERS, read_base),
+	ROW("REQUEST_METHOD", CLIENTS, read_method),
+	ROW("DOCUMENT_URI", ANYBODYS, read_uri),
+	ROW("QUERY_STRING", CLIENTS, read_query),
+	ROW("CONTENT_TYPE", CLIENTS, read_content_type),
+	ROW("HTTP_IDEMPOTENCY_KEY", HEADERS, read_key),
+	ROW("HTTP_IF_NONE_MATCH", CLIENTS, read_if_none_match),
+	ROW("HTTP_TRACEPARENT", CLIENTS, read_traceparent),
+	ROW("HTTP_SEC_PURPOSE", CLIENTS, read_purpose),
+	ROW("HTTP_PURPOSE", CLIENTS, read_purpose),
+	ROW("HTTP_SEC_FETCH_SITE", CLIENTS, read_fetch_site),
+	ROW("HTTP_ORIGIN", CLIENTS, read_origin),
+};
+
+enum { NROWS = sizeof(rows) / sizeof(rows[0]) };
+
+static int
+refuse(struct ol_refusal *refusal, const struct row *row,
+    const struct ol_pair *pair, const char *why)
+{
+	switch (row->whose) {
+	case SERVERS:
+		return ol_problem_refuse(refusal, OL_PROBLEM_MISCONFIGURED,
+		    "fastcgi_param %s %s: \"%.100s\"", row->name, why,
+		    pair->value);
+	case HEADERS:
+		return ol_problem_refuse(
+		    refusal, OL_PROBLEM_BAD_KEY, "%s %s", row->name, why);
+	case ANYBODYS:
+		return ol_problem_refuse(
+		    refusal, OL_PROBLEM_NOT_FOUND, "there is no such path");
+	case CLIENTS:
+		break;
+	}
+	return ol_problem_refuse(
+	    refusal, OL_PROBLEM_BAD_REQUEST, "%s %s", row->name, why);
+}
+
+/* seen: a bit for each row of the server's that has come with a value. */
+static int
+read_pair(struct ol_envelope *e, const struct ol_pair *pair, unsigned *seen,
+    struct ol_refusal *refusal)
+{
+	static const char ours[] = "OUTLAST_";
+	struct value value = { pair->value, pair->value_len };
+	const struct row *row = rows;
+	unsigned bit = 1;
+
+	/* Empty is absent. */
+	if (pair->value_len == 0)
+		return 0;
+	while (row < rows + NROWS &&
+	       (row->len != pair->name_len ||
+		   memcmp(row->name, pair->name, row->len) != 0)) {
+		row++;
+		bit <<= 1;
+	}
+	if (row == rows + NROWS)
+		return pair->name_len >= sizeof(ours) - 1 &&
+			       memcmp(pair->name, ours, sizeof(ours) - 1) == 0
+			   ? ol_problem_refuse(refusal,
+				 OL_PROBLEM_MISCONFIGURED,
+				 "fastcgi_param %.64s: there is no such "
+				 "parameter",
+				 pair->name)
+			   : 0;
+	if (row->whose == SERVERS && (*seen & bit) != 0)
+		return refuse(refusal, row, pair, "comes twice");
+	*seen |= bit;
+	if (strlen(pair->value) != pair->value_len && row->read != read_session)
+		return refuse(refusal, row, pair, "has a NUL in its value");
+	if (!row->read(e, &value))
+		return refuse(refusal, row, pair,
+		    row->whose == HEADERS ? "comes twice" : "has a bad value");
+	return 0;
+}
+
+int
+ol_envelope_read(struct ol_envelope *e, const struct ol_pair *pairs, size_t n,
+    struct ol_refusal *refusal)
+{
+	unsigned seen = 0;
+	size_t i;
+
+	memset(e, 0, sizeof(*e));
+	e->pairs = pairs;
+	e->npairs = n;
+	e->uri = e->query = e->content_type = e->task = e->owner = "";
+	e->session = e->base = e->key = e->if_none_match = "";
+	e->traceparent = "";
+	e->access = OL_ACCESS_CLIENT;
+	for (i = 0; i < n; i++)
+		if (read_pair(e, &pairs[i], &seen, refusal) == -1)
+			return -1;
+	if (ol_envelope_param(e, "REQUEST_METHOD")[0] == '\0')
+		return ol_problem_refuse(refusal, OL_PROBLEM_MISCONFIGURED,
+		    "a request without REQUEST_METHOD; the location needs "
+		    "\"include fastcgi_params;\"");
+	if (e->uri[0] == '\0' && e->task[0] == '\0')
+		return ol_problem_refuse(refusal, OL_PROBLEM_MISCONFIGURED,
+		    "a request without DOCUMENT_URI; the location needs "
+		    "\"include fastcgi_params;\"");
+	return 0;
+}

@@ -1,0 +1,139 @@
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "api/answer.h"
+#include "api/handlers.h"
+
+enum { PIECE = 32 * 1024 };
+
+/* --- the bytes --- */
+
+/* The next ones; false: wait until those before are taken. */
+static bool
+send_memory(struct ol_exchange *x)
+{
+	int64_t left = x->body->size - x->at;
+	size_t n = (size_t)(left < PIECE ? left : PIECE);
+	const char *at = (const char *)x->body->data + x->at;
+
+	x->at += (int64_t)n;
+	return ol_request_write(x->request, at, n);
+}
+
+/* The same; -1: they cannot be read. */
+static int
+send_file(struct ol_exchange *x)
+{
+	char buf[PIECE];
+	int64_t left = x->body->size - x->at;
+	ssize_t n;
+
+	do
+		n = pread(x->body->fd, buf,
+		    (size_t)(left < PIECE ? left : PIECE), x->at);
+	while (n == -1 && errno == EINTR);
+	if (n <= 0) {
+		ol_log_error(&x->api->log, "a result cannot be read: %s",
+		    n == 0 ? "its file is cut short" : strerror(errno));
+		return -1;
+	}
+	x->at += n;
+	return ol_request_write(x->request, buf, (size_t)n);
+}
+
+void
+ol_result_drained(struct ol_exchange *x)
+{
+	int more = 1;
+
+	if (x->body == NULL)
+		return;
+	while (more == 1 && x->at < x->body->size)
+		more = x->body->data != NULL ? send_memory(x) : send_file(x);
+	if (more == -1)
+		ol_exchange_break(x);
+	else if (x->at == x->body->size)
+		ol_exchange_finish(x);
+}
+
+/* --- the answer --- */
+
+static void
+send_result(struct ol_exchange *x, const struct ol_engine_result *result)
+{
+	const struct ol_object *object = result->object;
+	int64_t size = result->body == NULL ? 0 : result->body->size;
+	char length[24];
+
+	snprintf(length, sizeof(length), "%lld", (long long)size);
+	ol_answer_begin(x, 200, object);
+	/* The page of a program that was fooled runs no scripts as ours. */
+	ol_request_header(x->request, "Content-Security-Policy", "sandbox");
+	ol_request_header(x->request, "Content-Length", length);
+	if (object->result_type[0] == '\0' ||
+	    ol_request_header(
+		x->request, "Content-Type", object->result_type) == -1)
+		ol_request_header(
+		    x->request, "Content-Type", "application/octet-stream");
+	if (size == 0 || x->head_only) {
+		ol_exchange_finish(x);
+		return;
+	}
+	x->body = ol_body_ref(result->body);
+	ol_result_drained(x);
+}
+
+/* Ended, but there is no result. */
+static void
+tell_end(struct ol_exchange *x, const struct ol_object *object)
+{
+	struct ol_refusal refusal;
+
+	if (object->cancelled)
+		ol_problem_refuse(&refusal, OL_PROBLEM_CANCELLED, "%s",
+		    object->error_message);
+	else
+		ol_problem_refuse(&refusal, OL_PROBLEM_TASK_FAILED,
+		    "after attempt %u of %u it is %s: %s",
+		    (unsigned)object->attempt, (unsigned)object->attempts_max,
+		    object->state, object->error_message);
+	ol_answer_refusal(x, &refusal, object);
+}
+
+static void
+on_result(void *arg, const struct ol_engine_result *result)
+{
+	struct ol_exchange *x = arg;
+	const struct ol_object *object = result->object;
+	struct ol_refusal refusal;
+
+	x->call = NULL;
+	if (object != NULL && !ol_exchange_sees(x, object)) {
+		ol_answer_unknown(x);
+		return;
+	}
+	if (result->answer == OL_ENGINE_UNFINISHED && object != NULL) {
+		ol_problem_refuse(
+		    &refusal, OL_PROBLEM_NOT_ENDED, "it is %s", object->state);
+		refusal.retry_after = ol_answer_wait(object);
+		ol_answer_refusal(x, &refusal, object);
+	} else if (object != NULL && (result->answer == OL_ENGINE_OK ||
+					 result->answer == OL_ENGINE_GONE)) {
+		if (result->answer == OL_ENGINE_OK && object->succeeded)
+			send_result(x, result);
+		else if (object->succeeded)
+			ol_answer_engine(x, result);
+		else
+			tell_end(x, object);
+	} else
+		ol_answer_engine(x, result);
+}
+
+void
+ol_result_get(struct ol_exchange *x)
+{
+	ol_exchange_forget(x);
+	x->call = ol_engine_get_result(x->api->engine, &x->id, on_result, x);
+}

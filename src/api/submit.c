@@ -1,0 +1,333 @@
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/access.h"
+#include "api/answer.h"
+#include "api/handlers.h"
+
+enum {
+	KEY_MAX = 255,
+	/* As many as a type may name, and TRACEPARENT. */
+	VARIABLES_MAX = 64,
+};
+
+/* --- the type --- */
+
+/* The type to submit, or NULL: refused. */
+static const struct ol_conf_task *
+find_type(const struct ol_exchange *x, struct ol_refusal *refusal)
+{
+	const char *name = x->question->type;
+	const struct ol_conf_task *type = ol_exchange_type(x, name);
+	unsigned needed;
+
+	if (type == NULL && x->route->path == NULL)
+		ol_problem_refuse(refusal, OL_PROBLEM_MISCONFIGURED,
+		    "fastcgi_param OUTLAST_TASK: there is no task type "
+		    "\"%.64s\" in the configuration",
+		    name);
+	else if (type == NULL)
+		ol_problem_refuse(refusal, OL_PROBLEM_NOT_FOUND,
+		    "there is no task type \"%.64s\"", name);
+	if (type == NULL)
+		return NULL;
+	needed = ol_access_to_submit(type->submit_by);
+	if ((needed & ~x->may) == 0)
+		return type;
+	ol_problem_refuse(refusal, OL_PROBLEM_ACCESS,
+	    "to submit a task of this type takes access \"%s\"",
+	    ol_access_missing(needed));
+	return NULL;
+}
+
+/* --- the key --- */
+
+/*
+ * The key between its quotes (RFC 8941 §3.3.3), or bare; -1: it is none. dst
+ * has KEY_MAX + 1 bytes.
+ */
+static int
+read_key(char *dst, const char *sent)
+{
+	size_t len = strlen(sent), i = 0, n = 0;
+	bool quoted = sent[0] == '"';
+
+	if (quoted) {
+		if (len < 2 || sent[--len] != '"')
+			return -1;
+		i = 1;
+	}
+	for (; i < len; i++) {
+		char c = sent[i];
+
+		if (quoted && c == '"')
+			return -1;
+		if (quoted && c == '\\') {
+			c = sent[++i];
+			if (i >= len || (c != '"' && c != '\\'))
+				return -1;
+		}
+		if (c < 0x20 || c > 0x7e || n == KEY_MAX)
+			return -1;
+		dst[n++] = c;
+	}
+	dst[n] = '\0';
+	return n > 0 ? 0 : -1;
+}
+
+/*
+ * A key is one client's: those of sessions are told apart here, as the store
+ * tells apart owners only.
+ */
+static int
+mix_session(struct ol_exchange *x, char *key)
+{
+	static const char digits[] = "0123456789abcdef";
+	uint8_t both[OL_SESSION_HASH + KEY_MAX], hash[OL_SESSION_HASH];
+	size_t len = strlen(key), i;
+
+	memcpy(both, x->session, OL_SESSION_HASH);
+	memcpy(both + OL_SESSION_HASH, key, len);
+	if (ol_session_fingerprint(x->api->sessions, both,
+		OL_SESSION_HASH + len, NULL, hash) == -1)
+		return -1;
+	for (i = 0; i < sizeof(hash); i++) {
+		key[2 * i] = digits[hash[i] >> 4];
+		key[2 * i + 1] = digits[hash[i] & 15];
+	}
+	key[2 * i] = '\0';
+	return 0;
+}
+
+/* What makes two requests with one key the same one. */
+static int
+fingerprint(struct ol_exchange *x, const struct ol_body *payload, uint8_t *hash)
+{
+	const struct ol_question *q = x->question;
+	const int64_t numbers[] = { q->options.delay, q->options.due,
+		q->options.priority, payload == NULL ? 0 : payload->size };
+	/* The envelope takes 255 bytes of it at the most. */
+	uint8_t head[256 + sizeof(numbers)] = { 0 };
+
+	memcpy(head, numbers, sizeof(numbers));
+	memcpy(head + sizeof(numbers), q->envelope.content_type,
+	    strlen(q->envelope.content_type));
+	return ol_session_fingerprint(
+	    x->api->sessions, head, sizeof(head), payload, hash);
+}
+
+/* --- what travels with the task --- */
+
+static size_t
+collect_context(const struct ol_envelope *e, const struct ol_conf_task *type,
+    struct ol_object_variable *variables)
+{
+	bool traced = e->traceparent[0] != '\0';
+	size_t n = 0, i;
+
+	for (i = 0; i < type->ncontext && n < VARIABLES_MAX - 1; i++) {
+		const char *name = type->context[i];
+		const char *value = ol_envelope_param(e, name);
+
+		if (value[0] == '\0' || strcmp(name, "TRACEPARENT") == 0)
+			continue;
+		variables[n].name = name;
+		variables[n++].value = value;
+	}
+	if (traced) {
+		variables[n].name = "TRACEPARENT";
+		variables[n++].value = e->traceparent;
+	}
+	return n;
+}
+
+/* *body: owned, or NULL: empty. */
+static int
+take_payload(struct ol_request *request, struct ol_body **body)
+{
+	size_t len = (size_t)ol_request_body_length(request);
+	int fd;
+
+	*body = NULL;
+	if (len == 0)
+		return 0;
+	fd = ol_request_take_body(request);
+	*body = fd != -1 ? ol_body_file(fd, (int64_t)len)
+			 : ol_body_new(ol_request_body(request), len);
+	return *body == NULL ? -1 : 0;
+}
+
+/* --- the answer --- */
+
+static void
+on_submitted(void *arg, const struct ol_engine_result *result)
+{
+	struct ol_exchange *x = arg;
+	const struct ol_object *object = result->object;
+	char address[OL_ANSWER_ADDRESS_SIZE];
+
+	x->call = NULL;
+	if (object == NULL || (result->answer != OL_ENGINE_OK &&
+				  result->answer != OL_ENGINE_DUPLICATE)) {
+		ol_answer_engine(x, result);
+		return;
+	}
+	ol_answer_begin(x, 202, object);
+	ol_answer_address(x, &object->id, "", address);
+	ol_request_header(x->request, "Location", address);
+	if (result->answer == OL_ENGINE_DUPLICATE)
+		ol_request_header(x->request, "Outlast-Duplicate", "1");
+	ol_answer_retry_after(x, object);
+	ol_answer_object(x, object);
+}
+
+/* --- the submit --- */
+
+static void
+refuse_unavailable(struct ol_exchange *x, const char *why)
+{
+	struct ol_refusal refusal;
+
+	ol_problem_refuse(&refusal, OL_PROBLEM_UNAVAILABLE, "%s", why);
+	refusal.retry_after = 1;
+	ol_answer_refusal(x, &refusal, NULL);
+}
+
+/* payload: borrowed. */
+static void
+submit(struct ol_exchange *x, const struct ol_conf_task *type,
+    struct ol_body *payload)
+{
+	const struct ol_question *q = x->question;
+	struct ol_object_variable variables[VARIABLES_MAX];
+	char key[KEY_MAX + 1] = "";
+	uint8_t hash[OL_SESSION_HASH];
+	struct ol_engine_submit task = {
+		.type = type->name,
+		.owner = q->options.owner[0] != '\0' ? q->options.owner
+						     : q->envelope.owner,
+		.session = x->has_session ? x->session : NULL,
+		.key = key,
+		.content_type = q->envelope.content_type,
+		.payload = payload,
+		.context = variables,
+		.due = q->options.due,
+		.delay = q->options.delay,
+		.priority = q->options.priority,
+	};
+
+	if (q->envelope.key[0] != '\0') {
+		/* It was read once before, as a check. */
+		if (read_key(key, q->envelope.key) == -1 ||
+		    (x->has_session && mix_session(x, key) == -1) ||
+		    fingerprint(x, payload, hash) == -1) {
+			refuse_unavailable(
+			    x, "the payload could not be read again");
+			return;
+		}
+		task.key_hash = hash;
+	}
+	task.ncontext = collect_context(&q->envelope, type, variables);
+	x->call = ol_engine_submit(x->api->engine, &task, on_submitted, x);
+	ol_exchange_forget(x);
+}
+
+void
+ol_submit_body(struct ol_exchange *x, enum ol_body_end end)
+{
+	const struct ol_conf_task *type;
+	struct ol_refusal refusal = { .problem = OL_PROBLEM_NONE };
+	struct ol_body *payload;
+
+	switch (end) {
+	case OL_BODY_TOO_LARGE:
+		ol_answer_problem(x, OL_PROBLEM_TOO_LARGE);
+		return;
+	case OL_BODY_WRONG:
+		ol_problem_refuse(&refusal, OL_PROBLEM_BAD_REQUEST,
+		    "the body does not have CONTENT_LENGTH bytes");
+		ol_answer_refusal(x, &refusal, NULL);
+		return;
+	case OL_BODY_NO_ROOM:
+		refuse_unavailable(x, "there is no room for the payload");
+		return;
+	case OL_BODY_WHOLE:
+		break;
+	}
+	/* It was there before, but a reload may have been since. */
+	if ((type = find_type(x, &refusal)) == NULL) {
+		ol_answer_refusal(x, &refusal, NULL);
+		return;
+	}
+	if (take_payload(x->request, &payload) == -1) {
+		ol_log_warn(
+		    &x->api->log, "cannot keep a payload: %s", strerror(errno));
+		refuse_unavailable(x, "there is no memory for the payload");
+		return;
+	}
+	submit(x, type, payload);
+	ol_body_free(payload);
+}
+
+/* What can be told before the body is there. */
+static void
+await_body(struct ol_exchange *x, const struct ol_conf_task *type)
+{
+	char key[KEY_MAX + 1];
+	struct ol_refusal refusal;
+
+	if (x->question->envelope.key[0] != '\0' &&
+	    read_key(key, x->question->envelope.key) == -1) {
+		ol_problem_refuse(&refusal, OL_PROBLEM_BAD_KEY,
+		    "it is not 1 to 255 printable characters, bare or in "
+		    "double quotes");
+		ol_answer_refusal(x, &refusal, NULL);
+		return;
+	}
+	ol_request_limit_body(x->request, (uint64_t)type->max_payload);
+}
+
+void
+ol_submit_of_location(struct ol_exchange *x)
+{
+	struct ol_question *q = x->question;
+	const struct ol_conf_task *type;
+	struct ol_refusal refusal;
+	unsigned allow;
+
+	q->type = q->envelope.task;
+	ol_options_init(&q->options);
+	if ((type = find_type(x, &refusal)) == NULL) {
+		ol_answer_refusal(x, &refusal, NULL);
+		return;
+	}
+	allow = type->methods | OL_METHOD_HEAD | OL_METHOD_OPTIONS;
+	if (q->envelope.prefetch ||
+	    (q->envelope.method & (OL_METHOD_HEAD | OL_METHOD_OPTIONS)) != 0) {
+		ol_answer_allow(x, allow);
+		return;
+	}
+	if ((type->methods & q->envelope.method) == 0) {
+		ol_problem_refuse(&refusal, OL_PROBLEM_METHOD,
+		    "this method submits no task of this type");
+		refusal.allow = allow;
+		ol_answer_refusal(x, &refusal, NULL);
+		return;
+	}
+	await_body(x, type);
+}
+
+void
+ol_submit_any(struct ol_exchange *x)
+{
+	struct ol_question *q = x->question;
+	const struct ol_conf_task *type;
+	struct ol_refusal refusal;
+
+	if ((type = find_type(x, &refusal)) == NULL ||
+	    ol_options_read(&q->options, &q->envelope, &refusal) == -1)
+		ol_answer_refusal(x, &refusal, NULL);
+	else
+		await_body(x, type);
+}
