@@ -23,6 +23,14 @@ struct account {
 	int ngroups;
 };
 
+/* A pool or a task: who runs what, and where. */
+struct runner {
+	const char *user; /* NULL: this process's */
+	const char *program, *directory;
+	struct ol_place program_place, directory_place;
+	struct account account;
+};
+
 /* errno of why a may not use path itself with want (R_OK …), or 0. */
 static int
 check_mode(const struct account *a, const char *path, mode_t want)
@@ -80,47 +88,57 @@ place_of(const struct ol_conf *conf, const struct ol_directive *block,
 	return ol_reader_place(conf->reading, name, NULL);
 }
 
-static void
-check_program(const struct ol_conf *conf, const struct ol_conf_pool *pool,
-    const struct account *a, struct ol_diagnostics *diagnostics)
+static struct account
+account_of(const char *user, uid_t uid, gid_t gid)
 {
-	struct ol_place place = place_of(conf, pool->block, "program");
-	const char *path = pool->program[0];
-	int error = check_path(a, path, X_OK);
+	struct account a = { .uid = uid, .ngroups = GROUPS_MAX };
+
+	if (user != NULL && getgrouplist(user, gid, a.groups, &a.ngroups) == -1)
+		a.ngroups = GROUPS_MAX; /* the first ones will do */
+	return a;
+}
+
+static const char *
+name_of(const char *user)
+{
+	return user != NULL ? user : "this user";
+}
+
+static void
+check_program(const struct runner *r, struct ol_diagnostics *diagnostics)
+{
+	const char *path = r->program;
+	int error = check_path(&r->account, path, X_OK);
 	struct stat st;
 
 	if (error == 0 && stat(path, &st) == 0 && !S_ISREG(st.st_mode)) {
-		ol_diagnostic_error(diagnostics, place,
+		ol_diagnostic_error(diagnostics, r->program_place,
 		    "\"%s\" is not a file: name the program itself",
 		    QUOTE(path));
 		return;
 	}
 	if (error == EACCES)
-		ol_diagnostic_error(diagnostics, place,
+		ol_diagnostic_error(diagnostics, r->program_place,
 		    "%s may not execute \"%s\": check the modes of the file "
 		    "and of the folders above it",
-		    pool->user != NULL ? pool->user : "this user", QUOTE(path));
+		    name_of(r->user), QUOTE(path));
 	else if (error != 0)
-		ol_diagnostic_error(diagnostics, place,
+		ol_diagnostic_error(diagnostics, r->program_place,
 		    "cannot execute \"%s\": %s", QUOTE(path), strerror(error));
 }
 
 static void
-check_directory(const struct ol_conf *conf, const struct ol_conf_pool *pool,
-    const struct account *a, struct ol_diagnostics *diagnostics)
+check_directory(const struct runner *r, struct ol_diagnostics *diagnostics)
 {
-	struct ol_place place = place_of(conf, pool->block, "directory");
-	int error = check_path(a, pool->directory, X_OK);
+	int error = check_path(&r->account, r->directory, X_OK);
 	struct stat st;
 
-	if (error == 0 && stat(pool->directory, &st) == 0 &&
-	    !S_ISDIR(st.st_mode))
+	if (error == 0 && stat(r->directory, &st) == 0 && !S_ISDIR(st.st_mode))
 		error = ENOTDIR;
 	if (error != 0)
-		ol_diagnostic_error(diagnostics, place,
-		    "%s cannot work in \"%s\": %s",
-		    pool->user != NULL ? pool->user : "this user",
-		    QUOTE(pool->directory), strerror(error));
+		ol_diagnostic_error(diagnostics, r->directory_place,
+		    "%s cannot work in \"%s\": %s", name_of(r->user),
+		    QUOTE(r->directory), strerror(error));
 }
 
 /* The folder of path must take new files of this process. */
@@ -199,19 +217,91 @@ static void
 check_pool(const struct ol_conf *conf, const struct ol_conf_pool *pool,
     struct ol_diagnostics *diagnostics)
 {
-	struct account a = { .uid = pool->uid, .ngroups = GROUPS_MAX };
+	const struct runner r = {
+		.user = pool->user,
+		.program = pool->program[0],
+		.directory = pool->directory,
+		.program_place = place_of(conf, pool->block, "program"),
+		.directory_place = place_of(conf, pool->block, "directory"),
+		.account = account_of(pool->user, pool->uid, pool->gid),
+	};
 	const char *socket = ol_addr_path(&pool->listen.addr);
 
-	if (pool->user != NULL &&
-	    getgrouplist(pool->user, pool->gid, a.groups, &a.ngroups) == -1)
-		a.ngroups = GROUPS_MAX; /* the first ones will do */
-	check_program(conf, pool, &a, diagnostics);
-	check_directory(conf, pool, &a, diagnostics);
+	check_program(&r, diagnostics);
+	check_directory(&r, diagnostics);
 	if (pool->user != NULL)
-		check_notify(conf, pool, &a, diagnostics);
+		check_notify(conf, pool, &r.account, diagnostics);
 	if (socket != NULL)
 		check_socket(
 		    place_of(conf, pool->block, "listen"), socket, diagnostics);
+}
+
+static void
+check_task(const struct ol_conf *conf, const struct ol_conf_task *task,
+    struct ol_diagnostics *diagnostics)
+{
+	/* NULL: what is said of it is said at top level. */
+	const struct ol_directive *own =
+	    ol_reader_find(&task->block->children, "directory") != NULL
+		? task->block
+		: NULL;
+	const struct runner r = {
+		.user = task->user,
+		.program = task->program[0],
+		.directory = task->directory,
+		.program_place = place_of(conf, task->block, "program"),
+		.directory_place = place_of(conf, own, "directory"),
+		.account = account_of(task->user, task->uid, task->gid),
+	};
+
+	check_program(&r, diagnostics);
+	if (task->directory != NULL)
+		check_directory(&r, diagnostics);
+}
+
+/*
+ * The folder of the store. outlastd makes it, for its own user, when only that
+ * one is missing.
+ */
+static void
+check_state(const struct ol_conf *conf, struct ol_diagnostics *diagnostics)
+{
+	const struct account own = account_of(conf->user, conf->uid, conf->gid);
+	struct ol_place place = place_of(conf, NULL, "state");
+	struct stat st;
+	int error;
+
+	if (stat(conf->state, &st) == -1 && errno == ENOENT) {
+		check_folder(place, conf->state, diagnostics);
+		return;
+	}
+	error = check_path(&own, conf->state, W_OK | X_OK);
+	if (error == 0 && !S_ISDIR(st.st_mode))
+		error = ENOTDIR;
+	if (error != 0)
+		ol_diagnostic_error(diagnostics, place,
+		    "%s cannot keep tasks in \"%s\": %s", name_of(conf->user),
+		    QUOTE(conf->state), strerror(error));
+}
+
+/* What tasks need, and nothing else does. */
+static void
+check_tasks(const struct ol_conf *conf, struct ol_diagnostics *diagnostics)
+{
+	const struct ol_conf_task *task;
+	const char *socket;
+	size_t i;
+
+	if (TAILQ_EMPTY(&conf->tasks))
+		return;
+	check_state(conf, diagnostics);
+	for (i = 0; i < conf->nlisten; i++)
+		if ((socket = ol_addr_path(&conf->listen[i].addr)) != NULL)
+			check_socket(ol_reader_place(conf->reading, "listen",
+					 conf->listen[i].text),
+			    socket, diagnostics);
+	TAILQ_FOREACH (task, &conf->tasks, link)
+		check_task(conf, task, diagnostics);
 }
 
 static void
@@ -248,6 +338,7 @@ ol_conf_check_world(const struct ol_conf *conf, FILE *errors, bool colour)
 			check_log(conf, conf->logs[i].path, diagnostics);
 	TAILQ_FOREACH (pool, &conf->pools, link)
 		check_pool(conf, pool, diagnostics);
+	check_tasks(conf, diagnostics);
 	if (errors != NULL)
 		ol_diagnostic_print(diagnostics, errors, colour);
 	n = (int)ol_diagnostic_count(diagnostics);

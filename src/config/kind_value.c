@@ -71,8 +71,11 @@ check_range(const struct ol_setting *s, const struct ol_kind_slot *slot,
 	format_bound(min, sizeof(min), slot->kind, slot->min);
 	format_bound(max, sizeof(max), slot->kind, slot->max);
 	ol_diagnostic_error(s->diagnostics, value->place,
-	    "\"%s\" is out of range for \"%s\": write a value from %s to %s",
-	    QUOTE(value->text), slot->name, min, max);
+	    "\"%s\" is out of range for \"%s\": write a value from %s to %s%s",
+	    QUOTE(value->text), slot->name, min, max,
+	    slot->kind == OL_KIND_TIME_OFF || slot->kind == OL_KIND_NUMBER_OFF
+		? ", or off"
+		: "");
 	return -1;
 }
 
@@ -186,6 +189,17 @@ set_mode(const struct ol_setting *s, const struct ol_kind_slot *slot,
 	return wrong != NULL ? invalid(s, slot, value, wrong) : 0;
 }
 
+/* A path as it is written, without "/" at its end. */
+static void
+replace_path(char **field, const char *path)
+{
+	size_t n = strlen(path);
+
+	ol_kind_value_replace(field, path);
+	while (n > 1 && path[n - 1] == '/')
+		(*field)[--n] = '\0';
+}
+
 static int
 set_path(const struct ol_setting *s, const struct ol_kind_slot *slot,
     const struct ol_kind_value *value)
@@ -193,7 +207,7 @@ set_path(const struct ol_setting *s, const struct ol_kind_slot *slot,
 	if (value->text[0] != '/')
 		return invalid(s, slot, value,
 		    "write an absolute path, one that begins with \"/\"");
-	ol_kind_value_replace(slot->field, value->text);
+	replace_path(slot->field, value->text);
 	return 0;
 }
 
@@ -212,7 +226,7 @@ set_directory(const struct ol_setting *s, const struct ol_kind_slot *slot,
 		return invalid(s, slot, value,
 		    "write an absolute path, one that begins with \"/\", or "
 		    "scratch");
-	ol_kind_value_replace(field, value->text);
+	replace_path(field, value->text);
 	return 0;
 }
 

@@ -39,6 +39,7 @@ struct parser {
 	int missing_close;
 	int missing_open;
 	int depth;
+	unsigned context; /* OL_IN_…, of the block that is being read */
 };
 
 /* The block that is being read. */
@@ -85,11 +86,21 @@ peek(const struct parser *p)
 	return &p->tokens.list[p->at];
 }
 
-/* The row of a directive; of the one that was meant, when it is misspelt. */
+/* The row of a name: of that for the block that is being read, if it has one.
+ */
 static const struct ol_option *
-meant(const char *name)
+find_row(const struct parser *p, const char *name)
 {
-	const struct ol_option *option = ol_table_find(name);
+	const struct ol_option *option = ol_table_find_in(name, p->context);
+
+	return option != NULL ? option : ol_table_find(name);
+}
+
+/* The same; of the one that was meant, when it is misspelt. */
+static const struct ol_option *
+meant(const struct parser *p, const char *name)
+{
+	const struct ol_option *option = find_row(p, name);
 
 	return option != NULL ? option : ol_table_nearest(name, OL_IN_ANY);
 }
@@ -98,6 +109,17 @@ static bool
 is_block(const struct ol_option *option)
 {
 	return option != NULL && ol_table_is_block(option);
+}
+
+/* What stands in a block; in one that is none, what stood around it. */
+static unsigned
+inner_context(const struct parser *p, const struct ol_option *option)
+{
+	if (!is_block(option))
+		return p->context;
+	return option->kind == OL_KIND_POOL   ? OL_IN_POOL
+	       : option->kind == OL_KIND_TASK ? OL_IN_TASK
+					      : OL_IN_STORE;
 }
 
 /*
@@ -121,8 +143,8 @@ opens_soon(const struct ol_token *token)
  * name where a directive would stand, or a word too many.
  */
 static bool
-begins_another(const struct ol_token *start, const struct ol_option *option,
-    const struct ol_token *token, size_t n)
+begins_another(const struct parser *p, const struct ol_token *start,
+    const struct ol_option *option, const struct ol_token *token, size_t n)
 {
 	bool known;
 
@@ -134,7 +156,7 @@ begins_another(const struct ol_token *start, const struct ol_option *option,
 		return false;
 	known = ol_table_find(token->text) != NULL;
 	if (start->first && token->indent <= start->indent &&
-	    (known || meant(token->text) != NULL))
+	    (known || meant(p, token->text) != NULL))
 		return true;
 	if (option == NULL || option->most == UINT32_MAX)
 		return false;
@@ -170,11 +192,14 @@ parse_children(
 		.opener = d,
 		.start = start,
 	};
+	unsigned context = p->context;
 
 	d->block = true;
+	p->context = inner_context(p, meant(p, start->text));
 	p->depth++;
 	parse_block(p, &frame);
 	p->depth--;
+	p->context = context;
 }
 
 /* A block begins where no word stands before it, or too deep: pass over it. */
@@ -274,14 +299,14 @@ static struct ol_directive *
 parse_directive(struct parser *p)
 {
 	const struct ol_token *start = peek(p);
-	const struct ol_option *option = meant(start->text);
+	const struct ol_option *option = meant(p, start->text);
 	struct ol_directive *d;
 	size_t n = 1;
 
 	d = ol_arena_alloc(p->reading->arena, sizeof(*d));
 	TAILQ_INIT(&d->children);
 	while (start[n].type == OL_TOKEN_WORD &&
-	       !begins_another(start, option, &start[n], n))
+	       !begins_another(p, start, option, &start[n], n))
 		n++;
 	copy_words(p, d, start, n);
 	p->at += n;
@@ -303,8 +328,8 @@ parse_directive(struct parser *p)
 
 /* --- include ------------------------------------------------------------- */
 
-static void read_source(
-    struct ol_reading *, struct ol_source *, struct ol_directives *);
+static void read_source(struct ol_reading *, struct ol_source *,
+    unsigned context, struct ol_directives *);
 
 static void
 add_source(struct ol_reading *reading, struct ol_source *source)
@@ -318,7 +343,7 @@ add_source(struct ol_reading *reading, struct ol_source *source)
 /* One file of an include. -1: an error was told. */
 static int
 include_file(struct ol_reading *reading, const char *path,
-    const struct ol_place *from, struct ol_directives *into)
+    const struct ol_place *from, unsigned context, struct ol_directives *into)
 {
 	struct ol_diagnostics *diagnostics = reading->diagnostics;
 	const struct ol_source *above;
@@ -354,7 +379,7 @@ include_file(struct ol_reading *reading, const char *path,
 	}
 	source->from = *from;
 	add_source(reading, source);
-	read_source(reading, source, into);
+	read_source(reading, source, context, into);
 	return 0;
 }
 
@@ -382,7 +407,7 @@ beside(const char *file, const char *name, bool pattern)
 /* Replace an include directive by what it names. -1: an error was told. */
 static int
 include(struct ol_reading *reading, const struct ol_directive *d,
-    struct ol_directives *into)
+    unsigned context, struct ol_directives *into)
 {
 	const struct ol_word *word = &d->words[1];
 	bool pattern;
@@ -401,7 +426,7 @@ include(struct ol_reading *reading, const struct ol_directive *d,
 	pattern = strpbrk(word->text, "*?[") != NULL;
 	path = beside(word->place.source->name, word->text, pattern);
 	if (!pattern) {
-		rc = include_file(reading, path, &word->place, into);
+		rc = include_file(reading, path, &word->place, context, into);
 		free(path);
 		return rc;
 	}
@@ -409,7 +434,7 @@ include(struct ol_reading *reading, const struct ol_directive *d,
 	case 0:
 		for (i = 0; i < found.gl_pathc; i++)
 			if (include_file(reading, found.gl_pathv[i],
-				&word->place, into) == -1)
+				&word->place, context, into) == -1)
 				rc = -1;
 		break;
 	case GLOB_NOMATCH:
@@ -511,7 +536,8 @@ parse_word(struct parser *p, struct frame *frame)
 		TAILQ_INSERT_TAIL(frame->into, d, link);
 		return;
 	}
-	if (include(p->reading, d, frame->into) == -1 && frame->opener != NULL)
+	if (include(p->reading, d, p->context, frame->into) == -1 &&
+	    frame->opener != NULL)
 		frame->opener->incomplete = true;
 }
 
@@ -575,9 +601,9 @@ count_braces(struct parser *p)
 
 static void
 read_source(struct ol_reading *reading, struct ol_source *source,
-    struct ol_directives *into)
+    unsigned context, struct ol_directives *into)
 {
-	struct parser p = { .reading = reading };
+	struct parser p = { .reading = reading, .context = context };
 	struct frame frame = { .into = into };
 
 	ol_lexer_run(&p.tokens, reading->arena, reading->world, source,
@@ -623,7 +649,7 @@ ol_reader_file(struct ol_reading *reading, const char *path)
 		return list;
 	}
 	add_source(reading, source);
-	read_source(reading, source, list);
+	read_source(reading, source, OL_IN_MAIN, list);
 	return list;
 }
 
@@ -639,7 +665,7 @@ ol_reader_text(struct ol_reading *reading, const char *name, const char *text)
 		return list;
 	}
 	add_source(reading, source);
-	read_source(reading, source, list);
+	read_source(reading, source, OL_IN_MAIN, list);
 	return list;
 }
 
@@ -651,7 +677,7 @@ ol_reader_handed(
 	struct ol_source *source = ol_source_handed(name, text, len);
 
 	add_source(reading, source);
-	read_source(reading, source, list);
+	read_source(reading, source, OL_IN_MAIN, list);
 	return list;
 }
 

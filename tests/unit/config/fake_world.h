@@ -1,6 +1,7 @@
 /*
- * A world for tests: not root, accounts of its own (users "shop" and
- * "outlast-run", group "www-data"), real files, and the one variable NAME.
+ * A world for tests: not root, accounts of its own (users "shop",
+ * "outlast-run" and "outlast", group "www-data"), real files, and the one
+ * variable NAME.
  */
 #ifndef OL_TESTS_FAKE_WORLD_H
 #define OL_TESTS_FAKE_WORLD_H
@@ -20,6 +21,8 @@ fake_user(const char *name, uid_t *uid, gid_t *gid)
 		*uid = *gid = 1001;
 	else if (strcmp(name, "outlast-run") == 0)
 		*uid = *gid = 1002;
+	else if (strcmp(name, "outlast") == 0)
+		*uid = *gid = 1003;
 	else
 		return -1;
 	return 0;

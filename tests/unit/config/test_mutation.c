@@ -34,7 +34,17 @@ static const char seed_text[] =
     "    shutdown_delay 1m30s;\n"
     "    recycle time=29h;\n"
     "}\n"
-    "pool blog { listen 127.0.0.1:9000; program /b; }\n";
+    "pool blog { listen 127.0.0.1:9000; program /b; }\n"
+    "listen unix:/run/tasks.sock access=operator;\n"
+    "context request_id; retries 8;\n"
+    "store sqlite { durable lazy; retain 7d failed=30d; }\n"
+    "task thumb {\n"
+    "    program   /bin/thumb --size 200; directory scratch;\n"
+    "    result_type \"text/plain; charset=utf-8\"; priority -5;\n"
+    "    limit     memory=512m cpu=2m; env A 'b c';\n"
+    "    backoff   exponential 15s max=1h; methods GET POST;\n"
+    "    expires   5m; poison_after off; max_payload 64k;\n"
+    "}\n";
 
 static uint64_t
 next(uint64_t *random)
@@ -73,7 +83,8 @@ mutate(uint64_t *random, char *text, size_t size)
 {
 	static const char *const pieces[] = { ";", "{", "}", "\"", "'", "\\",
 		"#", "\n", " ", "${", "${NAME}", "\t", "pool ", "listen ",
-		"processes", "=", "/", "0", "99999999999999999999", "1h",
+		"processes", "=", "task ", "off", "max=", "retries", "store ",
+		"context ", "/", "0", "99999999999999999999", "1h",
 		"include x;", "\r\n", "\xc3\xa4", "\x1b[2J" };
 	const char *piece =
 	    pieces[below(random, sizeof(pieces) / sizeof(pieces[0]))];

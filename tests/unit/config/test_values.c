@@ -93,6 +93,87 @@ test_number(void **state)
 }
 
 static void
+test_integer(void **state)
+{
+	int64_t value = 0;
+
+	(void)state;
+	assert_null(ol_values_integer(&value, "17"));
+	assert_true(value == 17);
+	assert_null(ol_values_integer(&value, "-17"));
+	assert_true(value == -17);
+	assert_null(ol_values_integer(&value, "-9223372036854775808"));
+	assert_true(value == -INT64_MAX);
+	assert_non_null(ol_values_integer(&value, "-"));
+	assert_non_null(ol_values_integer(&value, "--1"));
+	assert_non_null(ol_values_integer(&value, "+1"));
+	assert_non_null(ol_values_integer(&value, ""));
+}
+
+static void
+test_base(void **state)
+{
+	static const char *const good[] = { "/tasks", "/ops/tasks", "/~me/t.a",
+		"/...", "/.hidden", "/a:b@c" };
+	static const char *const bad[] = { "", "tasks", "/", "/tasks/", "//",
+		"/a//b", "/.", "/..", "/a/./b", "/a/../b", "/a b", "/a%20b",
+		"/a?b", "/a#b", "/a\\b", "/\xc3\xa4", "/a\nb" };
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(good) / sizeof(good[0]); i++)
+		if (ol_values_base(good[i]) != NULL)
+			fail_msg("refused: %s", good[i]);
+	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		if (ol_values_base(bad[i]) == NULL)
+			fail_msg("taken: %s", bad[i]);
+}
+
+static void
+test_type(void **state)
+{
+	static const char *const good[] = { "image/jpeg",
+		"application/vnd.api+json", "text/plain;charset=utf-8",
+		"text/plain; a=\"b c\"" };
+	static const char *const bad[] = { "", "jpeg", "/jpeg", "image/",
+		"image/jpeg/x", "image jpeg", "text/plain charset=utf-8",
+		"text/plain;\r\nX: y", "text/plain; a=\x7f",
+		"text/plain; a=\xc3\xa4", "te(xt/plain" };
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(good) / sizeof(good[0]); i++)
+		if (ol_values_type(good[i]) != NULL)
+			fail_msg("refused: %s", good[i]);
+	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		if (ol_values_type(bad[i]) == NULL)
+			fail_msg("taken: %s", bad[i]);
+}
+
+static void
+test_size_format(void **state)
+{
+	static const struct {
+		int64_t size;
+		const char *text;
+	} sizes[] = { { 0, "0" }, { 1, "1" }, { 1023, "1023" }, { 1024, "1k" },
+		{ 1025, "1025" }, { 1 << 20, "1m" }, { 1536, "1536" },
+		{ (int64_t)1 << 40, "1024g" },
+		{ INT64_MAX, "9223372036854775807" } };
+	char text[24];
+	int64_t back;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		ol_values_size_format(text, sizeof(text), sizes[i].size);
+		assert_string_equal(text, sizes[i].text);
+		assert_null(ol_values_size(&back, text));
+		assert_true(back == sizes[i].size);
+	}
+}
+
+static void
 test_size(void **state)
 {
 	int64_t value = 0;
@@ -154,6 +235,10 @@ main(void)
 		cmocka_unit_test(test_time),
 		cmocka_unit_test(test_time_format),
 		cmocka_unit_test(test_number),
+		cmocka_unit_test(test_integer),
+		cmocka_unit_test(test_base),
+		cmocka_unit_test(test_type),
+		cmocka_unit_test(test_size_format),
 		cmocka_unit_test(test_size),
 		cmocka_unit_test(test_mode),
 		cmocka_unit_test(test_switch),
