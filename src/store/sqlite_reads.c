@@ -9,6 +9,14 @@
 #include "store/sqlite_find.h"
 #include "store/sqlite_reads.h"
 
+static bool
+is_uint32(sqlite3_stmt *s, int column)
+{
+	int64_t number = sqlite3_column_int64(s, column);
+
+	return number >= 0 && number <= UINT32_MAX;
+}
+
 /*
  * The row that the statement stands on, or NULL, logged, when it is not one
  * that we wrote: somebody has edited the database.
@@ -26,6 +34,17 @@ row_of(sqlite3_stmt *s)
 	}
 	if (!ol_row_is_state(state)) {
 		field = "state";
+		goto err;
+	}
+	if (!is_uint32(s, OL_COLUMN_ATTEMPT) ||
+	    !is_uint32(s, OL_COLUMN_REFUNDS) ||
+	    !is_uint32(s, OL_COLUMN_CRASHES)) {
+		field = "count of attempts";
+		goto err;
+	}
+	if (sqlite3_column_int64(s, OL_COLUMN_PAYLOAD_SIZE) < -1 ||
+	    sqlite3_column_int64(s, OL_COLUMN_RESULT_SIZE) < -1) {
+		field = "size";
 		goto err;
 	}
 	memcpy(row.id, sqlite3_column_blob(s, OL_COLUMN_ID), OL_ROW_ID);

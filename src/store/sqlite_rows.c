@@ -52,14 +52,16 @@ find_key(struct ol_sqlite_db *db, struct ol_store_request *request, bool *there)
 {
 	sqlite3_stmt *statement = db->statements[OL_SQL_FIND_KEY];
 	const struct ol_row *row = request->row;
+	bool foreign;
 	int rc;
 
 	bind_text(statement, 1, row->key_scope);
 	bind_text(statement, 2, row->key);
 	rc = sqlite3_step(statement);
-	*there = rc == SQLITE_ROW;
-	if (rc == SQLITE_ROW &&
-	    sqlite3_column_bytes(statement, 0) == OL_ROW_ID) {
+	*there =
+	    rc == SQLITE_ROW && sqlite3_column_bytes(statement, 0) == OL_ROW_ID;
+	foreign = rc == SQLITE_ROW && !*there;
+	if (*there) {
 		memcpy(request->answer.id, sqlite3_column_blob(statement, 0),
 		    OL_ROW_ID);
 		request->answer.status =
@@ -71,6 +73,13 @@ find_key(struct ol_sqlite_db *db, struct ol_store_request *request, bool *there)
 	}
 	sqlite3_reset(statement);
 	sqlite3_clear_bindings(statement);
+	if (foreign) {
+		/* Somebody has edited that row: it is nobody's any more. */
+		statement = db->statements[OL_SQL_FORGET_KEY];
+		bind_text(statement, 1, row->key_scope);
+		bind_text(statement, 2, row->key);
+		return ol_sqlite_db_run(db, OL_SQL_FORGET_KEY);
+	}
 	return rc == SQLITE_ROW || rc == SQLITE_DONE ? SQLITE_OK : rc;
 }
 
