@@ -29,11 +29,14 @@ static const char *const sql[OL_SQL_COUNT] = {
 	[OL_SQL_FIND_KEY] = "SELECT id, key_hash FROM task "
 			    "WHERE key_scope = ?1 AND key = ?2 "
 			    "AND key IS NOT NULL",
+	[OL_SQL_FORGET_KEY] = "UPDATE task SET key = NULL "
+			      "WHERE key_scope = ?1 AND key = ?2",
 	[OL_SQL_INSERT] =
 	    "INSERT INTO task (" COLUMNS ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, "
 	    "?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, -1, 0, ?17, ?18, ?19, ?20, "
 	    "?21, ?22, ?23, ?24, ?25, ?26)",
-	[OL_SQL_INSERT_PAYLOAD] = "INSERT INTO payload VALUES (?1, ?2)",
+	[OL_SQL_INSERT_PAYLOAD] =
+	    "INSERT OR REPLACE INTO payload VALUES (?1, ?2)",
 	/* The fence: compared here, in the writing itself. */
 	[OL_SQL_MOVE] =
 	    "UPDATE task SET state = ?4, attempt = ?5, refunds = ?6, "
@@ -41,7 +44,8 @@ static const char *const sql[OL_SQL_COUNT] = {
 	    "result_size = ?12, result_file = ?13, result_type = ?14, "
 	    "first = ?15 "
 	    "WHERE seq = ?1 AND attempt = ?2 AND (state >= 10) = ?3",
-	[OL_SQL_INSERT_RESULT] = "INSERT INTO result VALUES (?1, ?2)",
+	[OL_SQL_INSERT_RESULT] =
+	    "INSERT OR REPLACE INTO result VALUES (?1, ?2)",
 	[OL_SQL_ERASE_SECRETS] =
 	    "UPDATE task SET payload_size = -1, payload_file = 0, "
 	    "context = x'' WHERE seq = ?1",

@@ -1,53 +1,11 @@
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sqlite3.h>
 
-#include "base/log.h"
 #include "base/must.h"
-#include "store/folder.h"
 #include "store/sqlite_db.h"
+#include "store/sqlite_find.h"
 #include "store/sqlite_rows.h"
-
-/* COLUMNS of sqlite_db.c, from 0; a parameter of INSERT is one more. */
-enum column {
-	SEQ,
-	ID,
-	STATE,
-	PRIORITY,
-	ATTEMPT,
-	REFUNDS,
-	CRASHES,
-	FIRST,
-	CREATED,
-	DUE,
-	STARTED,
-	ENDED,
-	PAYLOAD_SIZE,
-	PAYLOAD_FILE,
-	RESULT_SIZE,
-	RESULT_FILE,
-	TYPE,
-	OWNER,
-	CONTENT_TYPE,
-	RESULT_TYPE,
-	KEY_SCOPE,
-	KEY,
-	KEY_HASH,
-	SESSION,
-	ERROR,
-	CONTEXT,
-};
-
-/* What FIND says of a task. */
-struct found {
-	bool there;
-	int64_t seq;
-	int64_t state, attempt;
-	int64_t payload_file;
-	int64_t result_size, result_file;
-	int64_t started;
-};
 
 void
 ol_sqlite_rows_doom(struct ol_doomed *doomed, const uint8_t *id, int64_t file)
@@ -61,42 +19,11 @@ ol_sqlite_rows_doom(struct ol_doomed *doomed, const uint8_t *id, int64_t file)
 	doomed->files[doomed->n++].file = file;
 }
 
-/* Borrowed until the statement runs. An empty blob is not NULL. */
-static void
-bind_blob(sqlite3_stmt *statement, int at, const void *data, size_t size)
-{
-	sqlite3_bind_blob64(
-	    statement, at, size > 0 ? data : "", size, SQLITE_STATIC);
-}
-
 static void
 bind_text(sqlite3_stmt *statement, int at, const char *text)
 {
 	sqlite3_bind_text(
 	    statement, at, text != NULL ? text : "", -1, SQLITE_STATIC);
-}
-
-static int
-find(struct ol_sqlite_db *db, const uint8_t *id, struct found *found)
-{
-	sqlite3_stmt *statement = db->statements[OL_SQL_FIND];
-	int rc;
-
-	bind_blob(statement, 1, id, OL_ROW_ID);
-	rc = sqlite3_step(statement);
-	*found = (struct found){ .there = rc == SQLITE_ROW };
-	if (rc == SQLITE_ROW) {
-		found->seq = sqlite3_column_int64(statement, 0);
-		found->state = sqlite3_column_int64(statement, 1);
-		found->attempt = sqlite3_column_int64(statement, 2);
-		found->payload_file = sqlite3_column_int64(statement, 3);
-		found->result_size = sqlite3_column_int64(statement, 4);
-		found->result_file = sqlite3_column_int64(statement, 5);
-		found->started = sqlite3_column_int64(statement, 6);
-	}
-	sqlite3_reset(statement);
-	sqlite3_clear_bindings(statement);
-	return rc == SQLITE_ROW || rc == SQLITE_DONE ? SQLITE_OK : rc;
 }
 
 /* Run a statement whose first parameter is seq. */
@@ -115,7 +42,7 @@ insert_body(struct ol_sqlite_db *db, enum ol_sqlite_sql which, int64_t seq,
 	sqlite3_stmt *statement = db->statements[which];
 
 	sqlite3_bind_int64(statement, 1, seq);
-	bind_blob(statement, 2, body->data, (size_t)body->size);
+	ol_sqlite_bind_blob(statement, 2, body->data, (size_t)body->size);
 	return ol_sqlite_db_run(db, which);
 }
 
@@ -125,14 +52,16 @@ find_key(struct ol_sqlite_db *db, struct ol_store_request *request, bool *there)
 {
 	sqlite3_stmt *statement = db->statements[OL_SQL_FIND_KEY];
 	const struct ol_row *row = request->row;
+	bool foreign;
 	int rc;
 
 	bind_text(statement, 1, row->key_scope);
 	bind_text(statement, 2, row->key);
 	rc = sqlite3_step(statement);
-	*there = rc == SQLITE_ROW;
-	if (rc == SQLITE_ROW &&
-	    sqlite3_column_bytes(statement, 0) == OL_ROW_ID) {
+	*there =
+	    rc == SQLITE_ROW && sqlite3_column_bytes(statement, 0) == OL_ROW_ID;
+	foreign = rc == SQLITE_ROW && !*there;
+	if (*there) {
 		memcpy(request->answer.id, sqlite3_column_blob(statement, 0),
 		    OL_ROW_ID);
 		request->answer.status =
@@ -144,6 +73,13 @@ find_key(struct ol_sqlite_db *db, struct ol_store_request *request, bool *there)
 	}
 	sqlite3_reset(statement);
 	sqlite3_clear_bindings(statement);
+	if (foreign) {
+		/* Somebody has edited that row: it is nobody's any more. */
+		statement = db->statements[OL_SQL_FORGET_KEY];
+		bind_text(statement, 1, row->key_scope);
+		bind_text(statement, 2, row->key);
+		return ol_sqlite_db_run(db, OL_SQL_FORGET_KEY);
+	}
 	return rc == SQLITE_ROW || rc == SQLITE_DONE ? SQLITE_OK : rc;
 }
 
@@ -157,33 +93,38 @@ insert_row(struct ol_sqlite_db *db, struct ol_store_request *request)
 	/* Somebody has edited the database. */
 	if (db->seq == INT64_MAX)
 		return SQLITE_FULL;
-	sqlite3_bind_int64(s, SEQ + 1, ++db->seq);
-	bind_blob(s, ID + 1, row->id, OL_ROW_ID);
-	sqlite3_bind_int(s, STATE + 1, (int)row->state);
-	sqlite3_bind_int(s, PRIORITY + 1, row->priority);
-	sqlite3_bind_int64(s, ATTEMPT + 1, row->attempt);
-	sqlite3_bind_int64(s, REFUNDS + 1, row->refunds);
-	sqlite3_bind_int64(s, CRASHES + 1, row->crashes);
-	sqlite3_bind_int(s, FIRST + 1, row->first);
-	sqlite3_bind_int64(s, CREATED + 1, row->created);
-	sqlite3_bind_int64(s, DUE + 1, row->due);
-	sqlite3_bind_int64(s, STARTED + 1, row->started);
-	sqlite3_bind_int64(s, ENDED + 1, row->ended);
-	sqlite3_bind_int64(s, PAYLOAD_SIZE + 1, body != NULL ? body->size : 0);
-	sqlite3_bind_int64(s, PAYLOAD_FILE + 1, request->file);
-	bind_text(s, TYPE + 1, row->type);
-	bind_text(s, OWNER + 1, row->owner);
-	bind_text(s, CONTENT_TYPE + 1, row->content_type);
-	bind_text(s, RESULT_TYPE + 1, row->result_type);
+	sqlite3_bind_int64(s, OL_COLUMN_SEQ + 1, ++db->seq);
+	ol_sqlite_bind_blob(s, OL_COLUMN_ID + 1, row->id, OL_ROW_ID);
+	sqlite3_bind_int(s, OL_COLUMN_STATE + 1, (int)row->state);
+	sqlite3_bind_int(s, OL_COLUMN_PRIORITY + 1, row->priority);
+	sqlite3_bind_int64(s, OL_COLUMN_ATTEMPT + 1, row->attempt);
+	sqlite3_bind_int64(s, OL_COLUMN_REFUNDS + 1, row->refunds);
+	sqlite3_bind_int64(s, OL_COLUMN_CRASHES + 1, row->crashes);
+	sqlite3_bind_int(s, OL_COLUMN_FIRST + 1, row->first);
+	sqlite3_bind_int64(s, OL_COLUMN_CREATED + 1, row->created);
+	sqlite3_bind_int64(s, OL_COLUMN_DUE + 1, row->due);
+	sqlite3_bind_int64(s, OL_COLUMN_STARTED + 1, row->started);
+	sqlite3_bind_int64(s, OL_COLUMN_ENDED + 1, row->ended);
+	sqlite3_bind_int64(
+	    s, OL_COLUMN_PAYLOAD_SIZE + 1, body != NULL ? body->size : 0);
+	sqlite3_bind_int64(s, OL_COLUMN_PAYLOAD_FILE + 1, request->file);
+	bind_text(s, OL_COLUMN_TYPE + 1, row->type);
+	bind_text(s, OL_COLUMN_OWNER + 1, row->owner);
+	bind_text(s, OL_COLUMN_CONTENT_TYPE + 1, row->content_type);
+	bind_text(s, OL_COLUMN_RESULT_TYPE + 1, row->result_type);
 	if (row->key[0] != '\0') {
-		bind_text(s, KEY_SCOPE + 1, row->key_scope);
-		bind_text(s, KEY + 1, row->key);
-		bind_blob(s, KEY_HASH + 1, row->key_hash, OL_ROW_HASH);
+		bind_text(s, OL_COLUMN_KEY_SCOPE + 1, row->key_scope);
+		bind_text(s, OL_COLUMN_KEY + 1, row->key);
+		ol_sqlite_bind_blob(
+		    s, OL_COLUMN_KEY_HASH + 1, row->key_hash, OL_ROW_HASH);
 	}
 	if (row->has_session)
-		bind_blob(s, SESSION + 1, row->session, OL_ROW_SESSION);
-	bind_blob(s, ERROR + 1, row->error.data, row->error.size);
-	bind_blob(s, CONTEXT + 1, row->context.data, row->context.size);
+		ol_sqlite_bind_blob(
+		    s, OL_COLUMN_SESSION + 1, row->session, OL_ROW_SESSION);
+	ol_sqlite_bind_blob(
+	    s, OL_COLUMN_ERROR + 1, row->error.data, row->error.size);
+	ol_sqlite_bind_blob(
+	    s, OL_COLUMN_CONTEXT + 1, row->context.data, row->context.size);
 	return ol_sqlite_db_run(db, OL_SQL_INSERT);
 }
 
@@ -191,12 +132,12 @@ static int
 submit(struct ol_sqlite_db *db, struct ol_store_request *request)
 {
 	struct ol_body *body = request->body;
-	struct found found;
+	struct ol_sqlite_found found;
 	bool there = false;
 	int rc;
 
 	memcpy(request->answer.id, request->id, OL_ROW_ID);
-	if ((rc = find(db, request->id, &found)) != SQLITE_OK)
+	if ((rc = ol_sqlite_find(db, request->id, &found)) != SQLITE_OK)
 		return rc;
 	if (found.there) {
 		request->answer.status = OL_STORE_EXISTS;
@@ -214,7 +155,8 @@ submit(struct ol_sqlite_db *db, struct ol_store_request *request)
 
 /* Whether the row is already what the move would make of it. */
 static bool
-has_moved(const struct found *found, const struct ol_store_request *request)
+has_moved(
+    const struct ol_sqlite_found *found, const struct ol_store_request *request)
 {
 	const struct ol_move *move = &request->move;
 
@@ -242,7 +184,7 @@ update_row(
 	sqlite3_bind_int64(s, 8, move->due);
 	sqlite3_bind_int64(s, 9, move->started);
 	sqlite3_bind_int64(s, 10, move->ended);
-	bind_blob(s, 11, move->error.data, move->error.size);
+	ol_sqlite_bind_blob(s, 11, move->error.data, move->error.size);
 	sqlite3_bind_int64(s, 12, body != NULL ? body->size : -1);
 	sqlite3_bind_int64(s, 13, request->file);
 	bind_text(s, 14, move->result_type);
@@ -252,7 +194,7 @@ update_row(
 
 /* Keep what the attempt that the move ends left behind, if it did. */
 static int
-keep_attempt(struct ol_sqlite_db *db, const struct found *found,
+keep_attempt(struct ol_sqlite_db *db, const struct ol_sqlite_found *found,
     const struct ol_move *move)
 {
 	sqlite3_stmt *s = db->statements[OL_SQL_INSERT_ATTEMPT];
@@ -267,8 +209,8 @@ keep_attempt(struct ol_sqlite_db *db, const struct found *found,
 	sqlite3_bind_int64(
 	    s, 4, move->attempt_ended != 0 ? move->attempt_ended : move->ended);
 	sqlite3_bind_int(s, 5, (int)move->state);
-	bind_blob(s, 6, move->error.data, move->error.size);
-	bind_blob(s, 7, move->log.data, move->log.size);
+	ol_sqlite_bind_blob(s, 6, move->error.data, move->error.size);
+	ol_sqlite_bind_blob(s, 7, move->log.data, move->log.size);
 	if ((rc = ol_sqlite_db_run(db, OL_SQL_INSERT_ATTEMPT)) != SQLITE_OK)
 		return rc;
 	s = db->statements[OL_SQL_DELETE_OLD_ATTEMPTS];
@@ -280,10 +222,10 @@ static int
 move(struct ol_sqlite_db *db, struct ol_store_request *request,
     struct ol_doomed *doomed)
 {
-	struct found found;
+	struct ol_sqlite_found found;
 	int rc;
 
-	if ((rc = find(db, request->id, &found)) != SQLITE_OK)
+	if ((rc = ol_sqlite_find(db, request->id, &found)) != SQLITE_OK)
 		return rc;
 	if (!found.there) {
 		request->answer.status = OL_STORE_ABSENT;
@@ -324,10 +266,10 @@ static int
 erase(struct ol_sqlite_db *db, const uint8_t *id, enum ol_store_status *status,
     struct ol_doomed *doomed)
 {
-	struct found found;
+	struct ol_sqlite_found found;
 	int rc;
 
-	if ((rc = find(db, id, &found)) != SQLITE_OK)
+	if ((rc = ol_sqlite_find(db, id, &found)) != SQLITE_OK)
 		return rc;
 	*status = found.there ? OL_STORE_OK : OL_STORE_ABSENT;
 	if (!found.there)
@@ -420,251 +362,4 @@ ol_sqlite_rows_write(struct ol_sqlite_db *db, struct ol_store_request *request,
 	default:
 		abort();
 	}
-}
-
-/*
- * The row that the statement stands on, or NULL, logged, when it is not one
- * that we wrote: somebody has edited the database.
- */
-static struct ol_row *
-row_of(sqlite3_stmt *s)
-{
-	struct ol_row row = { .seq = sqlite3_column_int64(s, SEQ) };
-	int64_t state = sqlite3_column_int64(s, STATE);
-	const char *field;
-
-	if (sqlite3_column_bytes(s, ID) != OL_ROW_ID) {
-		field = "id";
-		goto err;
-	}
-	if (!ol_row_is_state(state)) {
-		field = "state";
-		goto err;
-	}
-	memcpy(row.id, sqlite3_column_blob(s, ID), OL_ROW_ID);
-	row.state = (enum ol_row_state)state;
-	row.priority = sqlite3_column_int(s, PRIORITY);
-	row.attempt = (uint32_t)sqlite3_column_int64(s, ATTEMPT);
-	row.refunds = (uint32_t)sqlite3_column_int64(s, REFUNDS);
-	row.crashes = (uint32_t)sqlite3_column_int64(s, CRASHES);
-	row.first = sqlite3_column_int64(s, FIRST) != 0;
-	row.created = sqlite3_column_int64(s, CREATED);
-	row.due = sqlite3_column_int64(s, DUE);
-	row.started = sqlite3_column_int64(s, STARTED);
-	row.ended = sqlite3_column_int64(s, ENDED);
-	row.payload_size = sqlite3_column_int64(s, PAYLOAD_SIZE);
-	row.result_size = sqlite3_column_int64(s, RESULT_SIZE);
-	row.type = (const char *)sqlite3_column_text(s, TYPE);
-	row.owner = (const char *)sqlite3_column_text(s, OWNER);
-	row.content_type = (const char *)sqlite3_column_text(s, CONTENT_TYPE);
-	row.result_type = (const char *)sqlite3_column_text(s, RESULT_TYPE);
-	row.key_scope = (const char *)sqlite3_column_text(s, KEY_SCOPE);
-	row.key = (const char *)sqlite3_column_text(s, KEY);
-	if (sqlite3_column_bytes(s, KEY_HASH) == OL_ROW_HASH)
-		memcpy(row.key_hash, sqlite3_column_blob(s, KEY_HASH),
-		    OL_ROW_HASH);
-	row.has_session = sqlite3_column_bytes(s, SESSION) == OL_ROW_SESSION;
-	if (row.has_session)
-		memcpy(row.session, sqlite3_column_blob(s, SESSION),
-		    OL_ROW_SESSION);
-	row.error = (struct ol_bytes){ sqlite3_column_blob(s, ERROR),
-		(size_t)sqlite3_column_bytes(s, ERROR) };
-	row.context = (struct ol_bytes){ sqlite3_column_blob(s, CONTEXT),
-		(size_t)sqlite3_column_bytes(s, CONTEXT) };
-	if ((field = ol_row_check(&row)) == NULL)
-		return ol_row_copy(&row);
-err:
-	ol_log_error(NULL, "store: the row with seq %lld has no valid %s",
-	    (long long)row.seq, field);
-	return NULL;
-}
-
-static int
-get(struct ol_sqlite_db *db, struct ol_store_request *request)
-{
-	sqlite3_stmt *statement = db->statements[OL_SQL_GET];
-	struct ol_row *row;
-	int rc;
-
-	bind_blob(statement, 1, request->id, OL_ROW_ID);
-	rc = sqlite3_step(statement);
-	request->answer.status = OL_STORE_ABSENT;
-	if (rc == SQLITE_ROW && (row = row_of(statement)) != NULL) {
-		request->answer.status = OL_STORE_OK;
-		ol_store_request_add_row(request, row);
-	}
-	sqlite3_reset(statement);
-	sqlite3_clear_bindings(statement);
-	return rc == SQLITE_ROW || rc == SQLITE_DONE ? SQLITE_OK : rc;
-}
-
-static int
-get_body(struct ol_sqlite_db *db, struct ol_folder *folder,
-    struct ol_store_request *request, enum ol_sqlite_sql which)
-{
-	sqlite3_stmt *statement = db->statements[which];
-	struct ol_answer *answer = &request->answer;
-	int64_t size, file;
-	int rc, saved = 0;
-
-	bind_blob(statement, 1, request->id, OL_ROW_ID);
-	rc = sqlite3_step(statement);
-	answer->status = OL_STORE_ABSENT;
-	if (rc == SQLITE_ROW &&
-	    (size = sqlite3_column_int64(statement, 0)) >= 0) {
-		file = sqlite3_column_int64(statement, 1);
-		errno = 0;
-		if (file != 0)
-			answer->body = ol_folder_get(folder, request->id, file);
-		else
-			answer->body =
-			    ol_body_new(sqlite3_column_blob(statement, 2),
-				(size_t)sqlite3_column_bytes(statement, 2));
-		saved = errno;
-		if (answer->body != NULL && answer->body->size != size) {
-			ol_body_free(answer->body);
-			answer->body = NULL;
-			saved = EIO;
-		}
-		if (answer->body != NULL)
-			answer->status = OL_STORE_OK;
-		else
-			ol_log_error(NULL,
-			    "store: a body of %lld bytes cannot be read: %s",
-			    (long long)size, strerror(saved));
-	}
-	sqlite3_reset(statement);
-	sqlite3_clear_bindings(statement);
-	if (rc != SQLITE_ROW && rc != SQLITE_DONE)
-		return rc;
-	/* Not there any more is an answer; out of descriptors is none. */
-	return saved != 0 && answer->body == NULL && saved != ENOENT &&
-		       saved != EIO
-		   ? SQLITE_BUSY
-		   : SQLITE_OK;
-}
-
-static struct ol_bytes
-column_bytes(sqlite3_stmt *s, int column)
-{
-	struct ol_bytes bytes = { .data = sqlite3_column_blob(s, column) };
-
-	bytes.size = (size_t)sqlite3_column_bytes(s, column);
-	return bytes;
-}
-
-static int
-attempts(struct ol_sqlite_db *db, struct ol_store_request *request)
-{
-	sqlite3_stmt *s = db->statements[OL_SQL_ATTEMPTS];
-	struct ol_attempt attempt;
-	struct found found;
-	const char *field;
-	int rc;
-
-	if ((rc = find(db, request->id, &found)) != SQLITE_OK)
-		return rc;
-	request->answer.status = found.there ? OL_STORE_OK : OL_STORE_ABSENT;
-	if (!found.there)
-		return SQLITE_OK;
-	sqlite3_bind_int64(s, 1, found.seq);
-	sqlite3_bind_int(s, 2, OL_STORE_ATTEMPTS_MAX);
-	while ((rc = sqlite3_step(s)) == SQLITE_ROW) {
-		attempt = (struct ol_attempt){
-			.number = (uint32_t)sqlite3_column_int64(s, 0),
-			.started = sqlite3_column_int64(s, 1),
-			.ended = sqlite3_column_int64(s, 2),
-			.state = (enum ol_row_state)sqlite3_column_int(s, 3),
-			.error = column_bytes(s, 4),
-			.log = column_bytes(s, 5),
-		};
-		if ((field = ol_attempt_check(&attempt)) == NULL)
-			ol_store_request_add_attempt(
-			    request, ol_attempt_copy(&attempt));
-		else
-			ol_log_error(NULL,
-			    "store: attempt %u of the row with seq %lld has "
-			    "no valid %s",
-			    (unsigned)attempt.number, (long long)found.seq,
-			    field);
-	}
-	sqlite3_reset(s);
-	sqlite3_clear_bindings(s);
-	return rc == SQLITE_DONE ? SQLITE_OK : rc;
-}
-
-static int
-list(struct ol_sqlite_db *db, struct ol_store_request *request)
-{
-	const struct ol_list *list = &request->list;
-	enum ol_sqlite_sql which = OL_SQL_LIST;
-	int64_t after = list->after;
-	sqlite3_stmt *statement;
-	struct ol_row *row;
-	size_t looked = 0;
-	int rc;
-
-	if (list->states != 0 && (list->states & ~OL_ROW_UNFINISHED) == 0)
-		which += 1;
-	else if (list->states != 0 && (list->states & ~OL_ROW_DEAD) == 0)
-		which += 2;
-	if (list->newest_first) {
-		which += 3;
-		if (after == 0)
-			after = INT64_MAX;
-	}
-	statement = db->statements[which];
-	sqlite3_bind_int64(statement, 1, after);
-	sqlite3_bind_int64(statement, 2, OL_STORE_LOOK_MAX);
-	while ((rc = sqlite3_step(statement)) == SQLITE_ROW) {
-		looked++;
-		request->answer.next = sqlite3_column_int64(statement, SEQ);
-		if ((row = row_of(statement)) == NULL)
-			continue;
-		if (!ol_list_matches(list, row)) {
-			free(row);
-			continue;
-		}
-		ol_store_request_add_row(request, row);
-		if (request->answer.n == list->limit)
-			break;
-	}
-	request->answer.more =
-	    request->answer.n == list->limit || looked == OL_STORE_LOOK_MAX;
-	sqlite3_reset(statement);
-	sqlite3_clear_bindings(statement);
-	return rc == SQLITE_ROW || rc == SQLITE_DONE ? SQLITE_OK : rc;
-}
-
-int
-ol_sqlite_rows_read(struct ol_sqlite_db *db, struct ol_folder *folder,
-    struct ol_store_request *request)
-{
-	switch (request->kind) {
-	case OL_ASK_GET:
-	case OL_ASK_SETTLED:
-		return get(db, request);
-	case OL_ASK_PAYLOAD:
-		return get_body(db, folder, request, OL_SQL_PAYLOAD);
-	case OL_ASK_RESULT:
-		return get_body(db, folder, request, OL_SQL_RESULT);
-	case OL_ASK_ATTEMPTS:
-		return attempts(db, request);
-	case OL_ASK_LIST:
-		return list(db, request);
-	default:
-		abort();
-	}
-}
-
-int
-ol_sqlite_rows_refers(
-    struct ol_sqlite_db *db, const uint8_t *id, int64_t file, bool *refers)
-{
-	struct found found;
-	int rc = find(db, id, &found);
-
-	*refers = rc == SQLITE_OK && found.there &&
-		  (found.payload_file == file || found.result_file == file);
-	return rc;
 }

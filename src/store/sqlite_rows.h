@@ -1,5 +1,5 @@
 /*
- * What each request does to the rows, in a transaction that somebody else
+ * What each writing does to the rows, in a transaction that somebody else
  * begins and commits. Results are SQLite's, as in sqlite_db.h; with SQLITE_OK
  * the request's answer is filled, but for failed.
  */
@@ -8,7 +8,6 @@
 
 #include "store/request.h"
 
-struct ol_folder;
 struct ol_sqlite_db;
 
 /* Files that no row refers to once the transaction has been committed. */
@@ -24,11 +23,5 @@ void ol_sqlite_rows_doom(struct ol_doomed *, const uint8_t *id, int64_t file);
 
 int ol_sqlite_rows_write(
     struct ol_sqlite_db *, struct ol_store_request *, struct ol_doomed *);
-int ol_sqlite_rows_read(
-    struct ol_sqlite_db *, struct ol_folder *, struct ol_store_request *);
-
-/* *refers: whether the task's row refers to that file. */
-int ol_sqlite_rows_refers(
-    struct ol_sqlite_db *, const uint8_t *id, int64_t file, bool *refers);
 
 #endif

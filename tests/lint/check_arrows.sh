@@ -31,7 +31,7 @@ event2/*	loop fcgi lib
 fcgiapp.h	lib
 fcgi_stdio.h	-
 fastcgi.h	fcgi
-sqlite3.h	store/store_sqlite.c store/sqlite_db.c store/sqlite_rows.c store/sqlite_schema.c
+sqlite3.h	store/sqlite_db.c store/sqlite_find.c store/sqlite_owner.c store/sqlite_reads.c store/sqlite_rows.c store/sqlite_schema.c
 curl/*		run
 openssl/*	api/session.c
 jansson.h	engine api ctl store run notify
