@@ -84,6 +84,8 @@ for program in thumbnail thumbnail.sh thumbnail.py; do
 	for file in empty text other.png cut head bomb nothing; do
 		expect "$program, $file" "$(by_hand $program 160 $file)" 65
 		grep -q '^thumbnail: .' "$T/why" || fail "$program, $file: no reason"
+		[ $file != bomb ] || grep -q 'pixels' "$T/why" ||
+			fail "$program, bomb: it was unpacked: $(cat "$T/why")"
 	done
 	expect "$program without a size" \
 		"$(by_hand $program '' big.jpg)" 64
