@@ -109,7 +109,8 @@ class Browser:
     def put_file(self, selector, path):
         root = self.ask("DOM.getDocument")["root"]["nodeId"]
         node = self.ask("DOM.querySelector", nodeId=root, selector=selector)
-        self.ask("DOM.setFileInputFiles", files=[path], nodeId=node["nodeId"])
+        self.ask("DOM.setFileInputFiles", files=[os.path.abspath(path)],
+                 nodeId=node["nodeId"])
 
     def picture(self, path):
         data = self.ask("Page.captureScreenshot", format="png",

@@ -1,6 +1,8 @@
 #!/bin/bash
-# README.md keeps its word: its program compiles and answers, and its nginx
-# block is nginx/app-pool.conf without the comments.
+# README.md keeps its word: its task runs with its locations, its outlast.conf
+# and its commands, which print what it says; its program compiles and answers;
+# its nginx block for that is nginx/app-pool.conf without the comments; its
+# outlast.conf for pools is one.
 . "$(dirname "$0")/../lib/lib.sh"
 
 # block LANGUAGE BEGINNING: the first fenced block of the language whose first
@@ -38,3 +40,87 @@ expect "its text" "$(cat "$T/body")" "Thank you"
 stop "$slow" TERM 5
 expect "exit status after a stop" "$exited" 0
 expect "errors reported" "$(lines . "$T/slow.log")" 0
+
+# The task. What is not the reader's own stays as README.md has it.
+pkg-config --exists libjpeg || skip "the rest: libjpeg62-turbo-dev is missing"
+need "$BUILD/examples/thumbnails/thumbnail" "$OUTLASTD"
+mkdir "$T/task"
+cd "$T/task" || exit 1
+port=$(free_port)
+own() {
+	sed -e "s|/run/outlast/tasks.sock|$T/tasks.sock|" \
+		-e 's| group=www-data||' \
+		-e "s|/usr/local/bin/thumbnail|$T/thumbnail|" \
+		-e "s|127.0.0.1:8080|127.0.0.1:$port|"
+}
+block nginx '# nginx:' | own >locations.conf
+block nginx '# outlast.conf:' | own >outlast.conf
+block console '$ curl' | own >commands
+for file in locations.conf outlast.conf commands; do
+	[ -s $file ] || fail "README.md has no block for $file"
+done
+cp "$BUILD/examples/thumbnails/thumbnail" "$T"
+cp "$SRC/examples/signup/welcome.jpg" photo.jpg
+cp /etc/nginx/fastcgi_params .
+user='' daemon=''
+if [ "$(id -u)" -eq 0 ]; then
+	# Accounts that every Debian has.
+	user='user root;' daemon='user daemon;'
+	sed -i 's|{ program|{ user nobody; program|' outlast.conf
+	chmod 755 "$T"
+fi
+cat >nginx.conf <<-CONF
+	$user
+	daemon off;
+	pid nginx.pid;
+	events { }
+	http {
+		access_log off;
+		client_body_temp_path body;
+		fastcgi_temp_path fastcgi;
+		proxy_temp_path proxy;
+		uwsgi_temp_path uwsgi;
+		scgi_temp_path scgi;
+		server {
+			listen 127.0.0.1:$port;
+			include locations.conf;
+		}
+	}
+CONF
+start tasks-nginx nginx -p "$T/task" -c nginx.conf -e stderr
+start tasks-outlastd "$OUTLASTD" -c "$T/task/outlast.conf" \
+	-g "pid $T/task/outlastd.pid; state $T/task/state; $daemon"
+ready() {
+	[ "$(http /tasks/00000000-0000-7000-8000-000000000000)" = 404 ]
+}
+wait_for 10 ready
+
+# Command by command. The task's id in README.md becomes the real one.
+said=$(grep -m 1 '^Location: ' commands)
+said=${said#Location: /tasks/}
+real=$said
+mapfile -t commands < <(sed -n 's/^\$ //p' commands)
+expect "commands" ${#commands[@]} 3
+bash -c "${commands[0]}" 2>/dev/null | tr -d '\r' >submitted
+expect "the first command's first line" "$(head -n 1 submitted)" \
+	"$(sed -n 2p commands)"
+real=$(sed -n 's|^Location: /tasks/||p' submitted)
+[ ${#real} = ${#said} ] || fail "no address: $(cat submitted)"
+# Each member that README.md shows is there, with that value.
+shown() {
+	bash -c "${commands[1]//$said/$real}" >object 2>/dev/null
+	grep '^{' commands | sed 's/[{},…]\+/\n/g' | sed "s/$said/$real/" |
+		while read -r member; do
+			grep -q -F "$member" object || exit 1
+		done
+}
+wait_for 10 shown
+bash -c "${commands[2]//$said/$real}" 2>/dev/null
+expect "small.jpg" "$(rdjpgcom -verbose small.jpg 2>&1 |
+	sed -n 's/^JPEG image is \([0-9]*w \* [0-9]*h\).*/\1/p')" '160w * 100h'
+
+# The pool of the other outlast.conf.
+block nginx 'pool ' | sed -e "s|/srv/shop/shop.fcgi|$T/slow|" \
+	-e "s|/run/outlast|$T|" -e 's| group=www-data||' >pool.conf
+[ "$(id -u)" -ne 0 ] || sed -i '1s|{|{ user nobody;|' pool.conf
+"$OUTLASTD" -t -q -c pool.conf -g "pid $T/pool.pid;" || fail "the pool is none"

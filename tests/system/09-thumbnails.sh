@@ -52,8 +52,8 @@ END
 
 # sized FILE: "WIDTH HEIGHT" of a JPEG; nothing of anything else.
 sized() {
-	djpeg -strict "$1" 2>/dev/null | pnmfile 2>/dev/null |
-		sed -n 's/.*P[PG]M raw, \([0-9]*\) by \([0-9]*\) .*/\1 \2/p'
+	djpeg -strict -outfile "$T/sized" "$1" 2>/dev/null || return 0
+	pnmfile "$T/sized" | sed -n 's/.*P[PG]M raw, \([0-9]*\) by \([0-9]*\) .*/\1 \2/p'
 }
 
 expect "the control: a damaged picture's size" "$(sized "$T/in/cut")" ""
@@ -84,6 +84,8 @@ for program in thumbnail thumbnail.sh thumbnail.py; do
 	for file in empty text other.png cut head bomb nothing; do
 		expect "$program, $file" "$(by_hand $program 160 $file)" 65
 		grep -q '^thumbnail: .' "$T/why" || fail "$program, $file: no reason"
+		[ $file != bomb ] || grep -q 'pixels' "$T/why" ||
+			fail "$program, bomb: it was unpacked: $(cat "$T/why")"
 	done
 	expect "$program without a size" \
 		"$(by_hand $program '' big.jpg)" 64
@@ -98,20 +100,21 @@ done
 # --- behind nginx -------------------------------------------------------------------
 
 port=$(free_port)
-user='' task_user=''
-if [ "$(id -u)" -eq 0 ]; then
-	# Accounts as on any Debian; the tasks' own is the one with the least.
-	user='user root;'
-	task_user="user nobody;"
-	chmod 755 "$T"
-fi
 sed -e "s|127.0.0.1:8080|127.0.0.1:$port|" -e "s|/srv/thumbnails|$T/www|" \
 	-e "s|/run/outlast/tasks.sock|$T/tasks.sock|" \
 	"$HERE/nginx.conf" >"$T/thumbnails.conf"
 sed -e "s|/run/outlast/outlastd.pid|$T/outlastd.pid|" \
 	-e "s|/var/lib/outlast|$T/state|" -e "s|/srv/thumbnails|$T/www|" \
 	-e "s|/run/outlast/tasks.sock group=www-data|$T/tasks.sock|" \
-	-e "s|^limit .*|&$task_user|" "$HERE/outlast.conf" >"$T/outlast.conf"
+	"$HERE/outlast.conf" >"$T/outlast.conf"
+user=
+if [ "$(id -u)" -eq 0 ]; then
+	# Accounts that every Debian has.
+	user='user root;'
+	sed -i -e '1i user daemon;' -e 's|{ program|{ user nobody; program|' \
+		"$T/outlast.conf"
+	chmod 755 "$T"
+fi
 cp /etc/nginx/fastcgi_params /etc/nginx/mime.types "$T"
 cat >"$T/nginx.conf" <<-CONF
 	$user
