@@ -8,6 +8,7 @@
 #include <bsd/sys/queue.h>
 
 #include "base/clock.h"
+#include "base/failpoint.h"
 #include "base/log.h"
 #include "base/must.h"
 #include "loop/loop.h"
@@ -150,7 +151,8 @@ drop(struct backend *b, int rc)
 static void
 checkpoint(struct backend *b)
 {
-	int rc = ol_sqlite_db_checkpoint(&b->db);
+	int rc = OL_FAILS("store_checkpoint") ? SQLITE_IOERR
+					      : ol_sqlite_db_checkpoint(&b->db);
 
 	b->flush_at = OL_NEVER;
 	if (rc == SQLITE_OK)
@@ -179,7 +181,8 @@ put_files(struct backend *b, struct ol_store_requests *writes,
 		if (body == NULL ||
 		    (body->fd == -1 && body->size <= OL_STORE_ROW_BODY))
 			continue;
-		if (ol_folder_put(
+		if (OL_FAILS("store_body") ||
+		    ol_folder_put(
 			&b->folder, request->id, body, &request->file) == -1) {
 			request->file = -1;
 			why = errno == ENOSPC ? "no space left for a body"
@@ -189,7 +192,8 @@ put_files(struct backend *b, struct ol_store_requests *writes,
 		} else
 			flush = true;
 	}
-	if (flush && ol_folder_flush(&b->folder) == -1) {
+	if (flush && (OL_FAILS("store_body_flush") ||
+			 ol_folder_flush(&b->folder) == -1)) {
 		flushed = false;
 		why = "cannot flush the folder of bodies";
 	}
@@ -249,6 +253,8 @@ transact(struct backend *b, struct ol_store_requests *writes,
 	*committing = false;
 	STAILQ_FOREACH (request, writes, link)
 		flushes = flushes || !request->lazy;
+	if (OL_FAILS("store_begin"))
+		return SQLITE_FULL;
 	if ((rc = ol_sqlite_db_begin(&b->db, flushes)) != SQLITE_OK)
 		return rc;
 	STAILQ_FOREACH (request, writes, link)
@@ -256,8 +262,13 @@ transact(struct backend *b, struct ol_store_requests *writes,
 		    SQLITE_OK)
 			return rc;
 	*committing = true;
+	if (OL_FAILS("store_commit"))
+		return SQLITE_IOERR;
 	if ((rc = ol_sqlite_db_commit(&b->db)) != SQLITE_OK)
 		return rc;
+	/* It is there, and nobody knows. */
+	if (OL_FAILS("store_committed"))
+		return SQLITE_IOERR;
 	if (flushes)
 		b->flush_at = OL_NEVER;
 	else if (b->flush_at == OL_NEVER)
@@ -341,7 +352,10 @@ read_batch(struct backend *b, struct ol_store_requests *reads)
 		STAILQ_REMOVE_HEAD(reads, link);
 		request->answer.failed = OL_STORE_NOT_DONE;
 		if (b->db.handle != NULL) {
-			rc = ol_sqlite_rows_read(&b->db, &b->folder, request);
+			rc = OL_FAILS("store_read")
+				 ? SQLITE_IOERR
+				 : ol_sqlite_rows_read(
+				       &b->db, &b->folder, request);
 			if (rc == SQLITE_OK)
 				request->answer.failed = OL_STORE_DONE;
 			else if (!ol_sqlite_db_harmless(rc))
@@ -394,7 +408,8 @@ reopen(struct backend *b)
 	/* Say once why not. */
 	bool again = b->reopen_after > REOPEN_FIRST_MS;
 
-	if (ol_sqlite_db_open(&b->db, &b->folder, again) == -1) {
+	if (OL_FAILS("store_reopen") ||
+	    ol_sqlite_db_open(&b->db, &b->folder, again) == -1) {
 		b->reopen_after = b->reopen_after * 2 < REOPEN_MOST_MS
 				      ? b->reopen_after * 2
 				      : REOPEN_MOST_MS;
@@ -508,6 +523,7 @@ run(void *arg)
 			b->flush_at <= ol_clock_now()))
 			checkpoint(b);
 	}
+	OL_FAILPOINT("store_close");
 	ol_sqlite_db_close(&b->db, false);
 	return NULL;
 }
@@ -565,6 +581,7 @@ sqlite_open(const struct ol_store_options *options)
 		goto err1;
 	if (ol_sqlite_db_open(&b->db, &b->folder, false) == -1)
 		goto err2;
+	OL_FAILPOINT("store_opened");
 	if ((swept = ol_folder_sweep(&b->folder, keep_file, b)) == -1)
 		goto err3;
 	if (swept > 0)
