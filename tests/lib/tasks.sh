@@ -1,4 +1,4 @@
-# shellcheck shell=bash disable=SC2034
+# shellcheck shell=bash disable=SC2034,SC2154
 # outlastd with tasks behind nginx, and its witness. Source it after lib.sh.
 #
 #     full, lazy   durable as they are called; each runs bench_chore

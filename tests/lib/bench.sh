@@ -1,5 +1,6 @@
 # shellcheck shell=bash disable=SC2034,SC2154
-# Measurements of durable tasks. Sourced by run.sh; needs lib.sh and tasks.sh.
+# Measurements of durable tasks. Sourced by tests/bench/run.sh behind lib.sh and
+# tasks.sh.
 
 REDIS=$(command -v redis-server || true)
 FPM=$(command -v php-fpm8.2 || true)
