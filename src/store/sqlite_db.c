@@ -7,6 +7,7 @@
 #include <sqlite3.h>
 
 #include "base/clock.h"
+#include "base/failpoint.h"
 #include "base/log.h"
 #include "base/must.h"
 #include "store/folder.h"
@@ -143,6 +144,11 @@ ol_sqlite_db_begin(struct ol_sqlite_db *db, bool flushes)
 {
 	int rc;
 
+	/* The lie of the tests' control: what was acknowledged before. */
+	if (OL_FAILS("ack_before_commit") &&
+	    !sqlite3_get_autocommit(db->handle) &&
+	    (rc = ol_sqlite_db_run(db, OL_SQL_COMMIT)) != SQLITE_OK)
+		return rc;
 	if (db->flushes != flushes) {
 		/* In WAL, NORMAL commits without a flush; the next FULL
 		 * commit, or checkpoint, flushes the log as a whole. */
@@ -158,6 +164,8 @@ ol_sqlite_db_begin(struct ol_sqlite_db *db, bool flushes)
 int
 ol_sqlite_db_commit(struct ol_sqlite_db *db)
 {
+	if (OL_FAILS("ack_before_commit"))
+		return SQLITE_OK;
 	return ol_sqlite_db_run(db, OL_SQL_COMMIT);
 }
 

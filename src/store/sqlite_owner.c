@@ -4,6 +4,7 @@
 #include <sqlite3.h>
 
 #include "base/clock.h"
+#include "base/failpoint.h"
 #include "base/log.h"
 #include "base/must.h"
 #include "store/sqlite_owner.h"
@@ -80,7 +81,8 @@ drop(struct ol_sqlite_owner *o, int rc)
 static void
 checkpoint(struct ol_sqlite_owner *o)
 {
-	int rc = ol_sqlite_db_checkpoint(&o->db);
+	int rc = OL_FAILS("store_checkpoint") ? SQLITE_IOERR
+					      : ol_sqlite_db_checkpoint(&o->db);
 
 	o->flush_at = OL_NEVER;
 	if (rc == SQLITE_OK)
@@ -109,7 +111,8 @@ put_files(struct ol_sqlite_owner *o, struct ol_store_requests *writes,
 		if (body == NULL ||
 		    (body->fd == -1 && body->size <= OL_STORE_ROW_BODY))
 			continue;
-		if (ol_folder_put(
+		if (OL_FAILS("store_body") ||
+		    ol_folder_put(
 			&o->folder, request->id, body, &request->file) == -1) {
 			request->file = -1;
 			why = errno == ENOSPC ? "no space left for a body"
@@ -119,7 +122,8 @@ put_files(struct ol_sqlite_owner *o, struct ol_store_requests *writes,
 		} else
 			flush = true;
 	}
-	if (flush && ol_folder_flush(&o->folder) == -1) {
+	if (flush && (OL_FAILS("store_body_flush") ||
+			 ol_folder_flush(&o->folder) == -1)) {
 		flushed = false;
 		why = "cannot flush the folder of bodies";
 	}
@@ -180,6 +184,8 @@ transact(struct ol_sqlite_owner *o, struct ol_store_requests *writes,
 	*committing = false;
 	STAILQ_FOREACH (request, writes, link)
 		flushes = flushes || !request->lazy;
+	if (OL_FAILS("store_begin"))
+		return SQLITE_FULL;
 	if ((rc = ol_sqlite_db_begin(&o->db, flushes)) != SQLITE_OK)
 		return rc;
 	STAILQ_FOREACH (request, writes, link)
@@ -187,8 +193,13 @@ transact(struct ol_sqlite_owner *o, struct ol_store_requests *writes,
 		    SQLITE_OK)
 			return rc;
 	*committing = true;
+	if (OL_FAILS("store_commit"))
+		return SQLITE_IOERR;
 	if ((rc = ol_sqlite_db_commit(&o->db)) != SQLITE_OK)
 		return rc;
+	/* It is there, and nobody knows. */
+	if (OL_FAILS("store_committed"))
+		return SQLITE_IOERR;
 	if (flushes)
 		o->flush_at = OL_NEVER;
 	else if (o->flush_at == OL_NEVER)
@@ -271,7 +282,9 @@ ol_sqlite_owner_read(struct ol_sqlite_owner *o, struct ol_store_requests *reads)
 		STAILQ_REMOVE_HEAD(reads, link);
 		request->answer.failed = OL_STORE_NOT_DONE;
 		if (o->db.handle != NULL) {
-			rc = ol_sqlite_reads_do(&o->db, &o->folder, request);
+			rc = OL_FAILS("store_read") ? SQLITE_IOERR
+						    : ol_sqlite_reads_do(&o->db,
+							  &o->folder, request);
 			if (rc == SQLITE_OK)
 				request->answer.failed = OL_STORE_DONE;
 			else if (!ol_sqlite_db_harmless(rc))
@@ -324,7 +337,8 @@ reopen(struct ol_sqlite_owner *o)
 	/* Say once why not. */
 	bool again = o->reopen_after > REOPEN_FIRST_MS;
 
-	if (ol_sqlite_db_open(&o->db, &o->folder, again) == -1) {
+	if (OL_FAILS("store_reopen") ||
+	    ol_sqlite_db_open(&o->db, &o->folder, again) == -1) {
 		o->reopen_after = o->reopen_after * 2 < REOPEN_MOST_MS
 				      ? o->reopen_after * 2
 				      : REOPEN_MOST_MS;
@@ -391,6 +405,7 @@ ol_sqlite_owner_open(struct ol_sqlite_owner *o, const char *folder)
 		return -1;
 	if (ol_sqlite_db_open(&o->db, &o->folder, false) == -1)
 		goto err1;
+	OL_FAILPOINT("store_opened");
 	if ((swept = ol_folder_sweep(&o->folder, keep_file, o)) == -1)
 		goto err2;
 	if (swept > 0)
@@ -408,6 +423,7 @@ err1:
 void
 ol_sqlite_owner_close(struct ol_sqlite_owner *o)
 {
+	OL_FAILPOINT("store_close");
 	ol_sqlite_db_close(&o->db, false);
 	ol_folder_close(&o->folder);
 	free(o->unsettled);

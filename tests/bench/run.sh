@@ -11,8 +11,8 @@
 . "$(dirname "$0")/../lib/lib.sh"
 # shellcheck source=../lib/tasks.sh
 . "$LIB/tasks.sh"
-# shellcheck source=tasks.sh
-. "$SRC/tests/bench/tasks.sh"
+# shellcheck source=../lib/bench.sh
+. "$LIB/bench.sh"
 
 rounds=${ROUNDS:-5}
 seconds=${SECONDS_EACH:-4}

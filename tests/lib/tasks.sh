@@ -1,4 +1,4 @@
-# shellcheck shell=bash disable=SC2034
+# shellcheck shell=bash disable=SC2034,SC2154
 # outlastd with tasks behind nginx, and its witness. Source it after lib.sh.
 #
 #     full, lazy   durable as they are called; each runs bench_chore
@@ -6,15 +6,23 @@
 #
 # are submitted at http://127.0.0.1:$port/t/NAME; the API is at /tasks.
 
-CHORE=$BUILD/bench_chore
+# A copy: the program's user may not reach the build.
+CHORE=$T/bench_chore
 ORACLE=$LIB/oracle.py
 # The build with failpoints (tests/run.sh makes it).
 FAULTY=${FAULTY:-$SRC/build/failpoints}/src/outlastd/outlastd
 sock=$T/tasks.sock
 state=$T/state
 chore=$T/chore
-mkdir -p "$chore/locks"
-chmod 777 "$chore" "$chore/locks"
+chmod 711 "$T"
+[ -x "$BUILD/bench_chore" ] || fail "$BUILD/bench_chore has not been built"
+cp "$BUILD/bench_chore" "$CHORE"
+# As root: the daemon and the programs each have an account of their own.
+daemon_user='' program_user=''
+[ "$(id -u)" -ne 0 ] || {
+	daemon_user='user daemon;'
+	program_user='user nobody;'
+}
 
 # For the location in nginx: the type is the path's second word.
 # shellcheck disable=SC2016 # nginx's variables
@@ -26,15 +34,14 @@ TASK_LOCATION='
 # write_tasks [DIRECTIVES of the main context [DIRECTIVES of each task]]:
 # $T/outlast.conf
 write_tasks() {
-	local user='' name
-	[ "$(id -u)" -ne 0 ] || user='user root;'
+	local name
 	{
 		cat <<-CONF
 			pid $T/outlastd.pid;
 			log stderr info;
 			state $state;
 			listen unix:$sock access=operator;
-			$user
+			$daemon_user
 			${1:-}
 		CONF
 		for name in full lazy; do
@@ -42,7 +49,7 @@ write_tasks() {
 				task $name {
 					program $CHORE;
 					durable $name;
-					$user
+					$program_user
 					env CHORE $chore;
 					concurrency 4;
 					retries 1000;
@@ -56,7 +63,7 @@ write_tasks() {
 		cat <<-CONF
 			task held {
 				program /bin/sleep 100000;
-				$user
+				$program_user
 				timeout 7d;
 				max_waiting 2000000;
 			}
@@ -121,6 +128,8 @@ fresh() {
 	mkdir -p "$chore/locks"
 	chmod 777 "$chore" "$chore/locks"
 }
+
+fresh
 
 # need_strace: else the test is skipped.
 need_strace() {

@@ -22,8 +22,7 @@ all=$( (points OL_FAILPOINT && echo "$fails") | sort -u)
 
 # round POINT ACTION: a whole life with one fault.
 round() {
-	rm -rf "$state" "$T/ledger" "$chore" "$T/outlastd.log"
-	mkdir -p "$chore/locks" "$T/points"
+	fresh
 	rm -f "$T/points/$1.acted"
 	export OUTLAST_FAILPOINT=$1:$2:$((RANDOM % 3 + 1))
 	export OUTLAST_FAILPOINT_FOLDER=$T/points
@@ -38,6 +37,8 @@ round() {
 		idle="$idle $1:$2"
 }
 
+mkdir "$T/points"
+chmod 777 "$T/points"
 write_tasks
 start_nginx keep "$sock" "$TASK_LOCATION"
 acted=0 idle=

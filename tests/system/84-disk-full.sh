@@ -11,7 +11,7 @@ cycles=$((TRIALS > 1 ? 3 * TRIALS : 3))
 [ "$(id -u)" -eq 0 ] || skip 'only root can mount a small disk'
 mkdir "$T/disk"
 truncate -s 64M "$T/image"
-mkfs.ext4 -q "$T/image" 2>/dev/null || skip 'there is no mkfs.ext4'
+mkfs.ext4 -q -m 0 "$T/image" 2>/dev/null || skip 'there is no mkfs.ext4'
 mount -o loop "$T/image" "$T/disk" 2>/dev/null ||
 	mount -t tmpfs -o size=64m none "$T/disk" 2>/dev/null ||
 	skip 'nothing can be mounted here'

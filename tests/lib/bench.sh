@@ -1,5 +1,6 @@
 # shellcheck shell=bash disable=SC2034,SC2154
-# Measurements of durable tasks. Sourced by run.sh; needs lib.sh and tasks.sh.
+# Measurements of durable tasks. Sourced by tests/bench/run.sh behind lib.sh and
+# tasks.sh.
 
 REDIS=$(command -v redis-server || true)
 FPM=$(command -v php-fpm8.2 || true)
@@ -7,10 +8,10 @@ FPM=$(command -v php-fpm8.2 || true)
 # write_bench_tasks: off, lazy, full: one runs for ever, the others wait;
 # chore: starts at once; empty: /bin/true; work: what bench_store fills in.
 write_bench_tasks() {
-	local user='' name
-	[ "$(id -u)" -ne 0 ] || user='user root;'
+	local user=$program_user name
 	{
-		echo "pid $T/outlastd.pid; log stderr warn; state $state; $user"
+		echo "pid $T/outlastd.pid; log stderr warn; state $state;"
+		echo "$daemon_user"
 		echo "listen unix:$sock access=operator;"
 		echo "task work { program /bin/sleep 100000; timeout 7d; $user
 			max_waiting 4000000; concurrency 1; }"
@@ -101,6 +102,7 @@ bench_nginx() {
 					include /etc/nginx/fastcgi_params;
 					fastcgi_pass engine;
 					fastcgi_keep_conn on;
+					fastcgi_param OUTLAST_ACCESS app;
 					$TASK_LOCATION
 				}
 			}
@@ -267,8 +269,10 @@ refill() {
 	mkdir -p "$state/store"
 	chmod 711 "$state"
 	chmod 700 "$state/store"
+	# The daemon's account owns it.
 	"$BUILD/bench_store" fill "$state/store" "$1" >/dev/null ||
 		fail 'the store cannot be filled'
+	[ -z "$daemon_user" ] || chown -R daemon: "$state"
 }
 
 bench_waiting() {
