@@ -41,7 +41,8 @@ struct ol_run_end {
 	struct ol_ending ending;
 	/*
 	 * error.kind of interface.md §8, static: "exit", "signal", "timeout",
-	 * "result_too_large", "unreachable", "refused"; NULL with OK.
+	 * "result_too_large", "unreachable", "refused", "crashed" (LOST with
+	 * its spawner); NULL with OK.
 	 */
 	const char *kind;
 	char message[OL_RUN_MESSAGE_MAX]; /* for people; one line */
