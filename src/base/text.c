@@ -78,6 +78,31 @@ ol_text_escape(char *dst, size_t size, const char *src, size_t len)
 }
 
 size_t
+ol_text_utf8(char *dst, size_t size, const char *src, size_t len)
+{
+	static const char unknown[] = "\xef\xbf\xbd";
+	const char *from;
+	size_t n, step, used = 0;
+
+	for (; len > 0; src += step, len -= step) {
+		from = src;
+		if (*src == '\\')
+			n = step = 1;
+		else if ((n = step = ol_text_printable(src, len)) == 0) {
+			from = unknown;
+			n = sizeof(unknown) - 1;
+			step = 1;
+		}
+		if (used + n >= size)
+			break;
+		memcpy(dst + used, from, n);
+		used += n;
+	}
+	dst[used] = '\0';
+	return used;
+}
+
+size_t
 ol_text_json(char *dst, size_t size, const char *src, size_t len)
 {
 	const unsigned char *s = (const unsigned char *)src;

@@ -21,6 +21,13 @@ size_t ol_text_printable(const char *s, size_t left);
 size_t ol_text_escape(char *dst, size_t size, const char *src, size_t len);
 
 /*
+ * Copy len bytes of src as UTF-8: each control character and each byte that is
+ * not UTF-8 becomes U+FFFD. Cuts at a character when dst is full (size > 0,
+ * always terminated). Returns the length.
+ */
+size_t ol_text_utf8(char *dst, size_t size, const char *src, size_t len);
+
+/*
  * Copy src as the inside of a JSON string (RFC 8259 §7): quotes, backslashes
  * and control bytes escaped, bytes above 0x7f replaced by '?' unless they are
  * well-formed UTF-8. Cuts at a character when dst is full. Returns the length.

@@ -163,8 +163,8 @@ on_watch(evutil_socket_t fd, short what, void *arg)
 	watch->fn(watch->arg);
 }
 
-struct ol_watch *
-ol_watch_new(struct ol_loop *loop, int fd, ol_loop_fn *fn, void *arg)
+static struct ol_watch *
+new_watch(struct ol_loop *loop, int fd, short what, ol_loop_fn *fn, void *arg)
 {
 	struct ol_watch *watch = malloc(sizeof(*watch));
 
@@ -173,7 +173,7 @@ ol_watch_new(struct ol_loop *loop, int fd, ol_loop_fn *fn, void *arg)
 	watch->fn = fn;
 	watch->arg = arg;
 	watch->event =
-	    event_new(loop->base, fd, EV_READ | EV_PERSIST, on_watch, watch);
+	    event_new(loop->base, fd, what | EV_PERSIST, on_watch, watch);
 	if (watch->event == NULL || event_add(watch->event, NULL) == -1) {
 		if (watch->event != NULL)
 			event_free(watch->event);
@@ -181,6 +181,18 @@ ol_watch_new(struct ol_loop *loop, int fd, ol_loop_fn *fn, void *arg)
 		return NULL;
 	}
 	return watch;
+}
+
+struct ol_watch *
+ol_watch_new(struct ol_loop *loop, int fd, ol_loop_fn *fn, void *arg)
+{
+	return new_watch(loop, fd, EV_READ, fn, arg);
+}
+
+struct ol_watch *
+ol_watch_new_write(struct ol_loop *loop, int fd, ol_loop_fn *fn, void *arg)
+{
+	return new_watch(loop, fd, EV_WRITE, fn, arg);
 }
 
 void

@@ -54,6 +54,9 @@ void ol_loop_defer_free(
  */
 struct ol_watch *ol_watch_new(
     struct ol_loop *, int fd, ol_loop_fn *fn, void *arg);
+/* The same, whenever fd can be written: for as long as something waits. */
+struct ol_watch *ol_watch_new_write(
+    struct ol_loop *, int fd, ol_loop_fn *fn, void *arg);
 void ol_watch_free(struct ol_watch *);
 
 /* A one-shot timer; unset when made. */

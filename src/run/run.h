@@ -41,7 +41,8 @@ struct ol_run_end {
 	struct ol_ending ending;
 	/*
 	 * error.kind of interface.md §8, static: "exit", "signal", "timeout",
-	 * "result_too_large", "unreachable", "refused"; NULL with OK.
+	 * "result_too_large", "unreachable", "refused", "crashed" (LOST with
+	 * its spawner); NULL with OK.
 	 */
 	const char *kind;
 	char message[OL_RUN_MESSAGE_MAX]; /* for people; one line */
@@ -56,6 +57,11 @@ struct ol_run_end {
 struct ol_run_events {
 	/* percent 0 … 100, or -1: only the text; text is valid UTF-8. */
 	void (*on_progress)(void *arg, int percent, const char *text);
+	/*
+	 * It asked for so many nanoseconds from now on, and its own timeout
+	 * was moved. NULL: nobody wants to know.
+	 */
+	void (*on_extend)(void *arg, int64_t nsec);
 	/* The last of the attempt: it is freed when this returns. */
 	void (*on_end)(void *arg, const struct ol_run_end *);
 };

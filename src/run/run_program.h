@@ -18,9 +18,11 @@ struct ol_programs_options {
 	void *arg;
 };
 
+/* From now on SIGPIPE is ignored: a program need not read its payload. */
 struct ol_programs *ol_programs_new(const struct ol_programs_options *);
 
-/* Everything that runs is forgotten. */
+/* Everything that runs is forgotten; its spawner ends it. Not from within a
+ * callback of it. */
 void ol_programs_free(struct ol_programs *);
 
 /*

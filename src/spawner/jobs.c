@@ -1,0 +1,326 @@
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/vfs.h>
+#include <sys/wait.h>
+#include <linux/magic.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/must.h"
+#include "base/text.h"
+#include "spawner/environment.h"
+#include "spawner/jobs.h"
+#include "spawner/leftovers.h"
+#include "spawner/scratch.h"
+#include "spawner/start.h"
+
+/* --- its folder, its notify socket --- */
+
+static void
+free_job(struct ol_job *job)
+{
+	free(job->scratch);
+	free(job->notify);
+	free(job);
+}
+
+static void
+watch_remover(struct ol_jobs *jobs, pid_t pid, const char *path)
+{
+	struct ol_remover *remover = ol_must(calloc(1, sizeof(*remover)));
+
+	remover->pid = pid;
+	remover->path = ol_must(strdup(path));
+	LIST_INSERT_HEAD(&jobs->removers, remover, link);
+}
+
+static void
+remove_folder(void *arg, const char *path, uid_t uid, gid_t gid)
+{
+	struct ol_jobs *jobs = arg;
+	pid_t pid = ol_scratch_remove(path, uid, gid);
+
+	if (pid > 0)
+		watch_remover(jobs, pid, path);
+	else if (pid == -1)
+		ol_log_warn(
+		    NULL, "cannot remove %s: %s", path, strerror(errno));
+}
+
+static void
+remove_places(struct ol_jobs *jobs, struct ol_job *job)
+{
+	unlink(job->notify);
+	remove_folder(jobs, job->scratch, job->uid, job->gid);
+}
+
+/* -1 with errno set. */
+static int
+make_places(struct ol_jobs *jobs, struct ol_job *job)
+{
+	unsigned char random[16 + OL_SCRATCH_NAME / 2];
+	char name[OL_SCRATCH_NAME + 1];
+	size_t i;
+
+	if (getrandom(random, sizeof(random), 0) != sizeof(random))
+		return -1;
+	for (i = 0; i < 16; i++)
+		snprintf(job->instance + 2 * i, 3, "%02x", random[i]);
+	for (i = 0; i < OL_SCRATCH_NAME / 2; i++)
+		snprintf(name + 2 * i, 3, "%02x", random[16 + i]);
+	if (asprintf(&job->scratch, "%s/%s", jobs->scratch, name) == -1 ||
+	    asprintf(&job->notify, "%s/%s.n", jobs->scratch, name) == -1)
+		ol_must(NULL);
+	return ol_scratch_make(job->scratch, job->uid, job->gid);
+}
+
+static int
+bind_notify(const struct ol_job *job, int fd)
+{
+	struct sockaddr_un un = { .sun_family = AF_UNIX };
+	mode_t mask;
+	int rc;
+
+	if (strlcpy(un.sun_path, job->notify, sizeof(un.sun_path)) >=
+	    sizeof(un.sun_path)) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
+	mask = umask(0177);
+	rc = bind(fd, (struct sockaddr *)&un, sizeof(un));
+	umask(mask);
+	if (rc == -1)
+		return -1;
+	return job->uid == (uid_t)-1 ? 0 : lchown(job->notify, job->uid, -1);
+}
+
+/* So that the program may open /dev/stdout, too: it asks for the owner. */
+static void
+give_pipes(const struct ol_job *job, const int *fds)
+{
+	struct statfs fs;
+	int i;
+
+	if (job->uid == (uid_t)-1)
+		return;
+	for (i = 0; i < 3; i++)
+		if (fstatfs(fds[i], &fs) == 0 && fs.f_type == PIPEFS_MAGIC &&
+		    fchown(fds[i], job->uid, job->gid) == -1)
+			ol_log_debug(&job->log, "cannot give it its pipes: %s",
+			    strerror(errno));
+}
+
+/* --- start --- */
+
+static struct ol_job *
+find(struct ol_jobs *jobs, uint64_t tag)
+{
+	struct ol_job *job;
+
+	LIST_FOREACH (job, &jobs->list, link)
+		if (job->tag == tag)
+			return job;
+	return NULL;
+}
+
+static void
+refuse(struct ol_spawn *answer, int error, char *text, const char *what)
+{
+	answer->verb = OL_SPAWN_REFUSED;
+	answer->error = error;
+	ol_text_escape(text, OL_SPAWN_TEXT_MAX, what, strlen(what));
+	answer->text = text;
+}
+
+/* Its process, with all that it is given. -1: *error and why. */
+static int
+start_job(struct ol_job *job, const struct ol_conf_task *conf,
+    struct ol_start *start, const struct ol_spawn *message, int *error,
+    char *why, size_t size)
+{
+	struct ol_environment environment = {
+		.env = message->env,
+		.env_size = message->env_size,
+		.home = start->directory,
+		.scratch = job->scratch,
+		.notify = job->notify,
+		.instance = job->instance,
+	};
+
+	give_pipes(job, start->fds);
+	start->env = ol_environment_new(conf, &environment);
+	job->pid = ol_start(start, error, why, size);
+	ol_environment_free(start->env);
+	return job->pid == -1 ? -1 : 0;
+}
+
+void
+ol_jobs_start(struct ol_jobs *jobs, const struct ol_catalog *catalog,
+    const struct ol_spawn *message, const int *fds, struct ol_spawn *answer,
+    char *text)
+{
+	struct ol_start start = { .fds = { fds[0], fds[1], fds[2] },
+		.cgroup = -1 };
+	char why[OL_SPAWN_TEXT_MAX];
+	struct ol_job *job;
+	int error;
+
+	*answer = (struct ol_spawn){ .tag = message->tag };
+	start.conf = ol_catalog_find(
+	    catalog, message->type, &start.groups, &start.ngroups);
+	if (start.conf == NULL) {
+		refuse(answer, ENOENT, text, "no such task type is configured");
+		return;
+	}
+	if (jobs->leaving || find(jobs, message->tag) != NULL) {
+		refuse(answer, jobs->leaving ? ESHUTDOWN : EEXIST, text,
+		    jobs->leaving ? "the spawner ends" : "that tag is in use");
+		return;
+	}
+	job = ol_must(calloc(1, sizeof(*job)));
+	job->tag = message->tag;
+	job->uid = start.conf->uid;
+	job->gid = start.conf->gid;
+	ol_log_about(&job->log, "task %s %s", message->type, message->attempt);
+	if (make_places(jobs, job) == -1) {
+		error = errno;
+		snprintf(why, sizeof(why), "cannot make folder %s: %s",
+		    job->scratch, strerror(error));
+		goto err0;
+	}
+	if (bind_notify(job, fds[OL_SPAWN_NOTIFY]) == -1) {
+		error = errno;
+		snprintf(why, sizeof(why), "cannot make notify socket %s: %s",
+		    job->notify, strerror(error));
+		goto err1;
+	}
+	start.directory = start.conf->directory != NULL ? start.conf->directory
+							: job->scratch;
+	if (start_job(job, start.conf, &start, message, &error, why,
+		sizeof(why)) == -1)
+		goto err1;
+	LIST_INSERT_HEAD(&jobs->list, job, link);
+	answer->verb = OL_SPAWN_STARTED;
+	answer->pid = job->pid;
+	return;
+
+err1:
+	remove_places(jobs, job);
+err0:
+	refuse(answer, error, text, why);
+	free_job(job);
+}
+
+/* --- end --- */
+
+void
+ol_jobs_term(struct ol_jobs *jobs, uint64_t tag)
+{
+	struct ol_job *job = find(jobs, tag);
+
+	if (job == NULL || job->ending)
+		return;
+	/* One that is stopped has to go on to hear it. */
+	kill(-job->pid, SIGTERM);
+	kill(-job->pid, SIGCONT);
+}
+
+void
+ol_jobs_kill(struct ol_jobs *jobs, uint64_t tag)
+{
+	struct ol_job *job = find(jobs, tag);
+
+	/* What is left after that, is ended when the process was reaped. */
+	if (job != NULL && !job->ending)
+		kill(-job->pid, SIGKILL);
+}
+
+void
+ol_jobs_ended(struct ol_jobs *jobs, struct ol_job *job)
+{
+	const struct rusage *u = &job->usage;
+	struct ol_spawn message = {
+		.verb = OL_SPAWN_EXITED,
+		.tag = job->tag,
+		.status = job->status,
+		.leftovers = job->leftovers,
+		.user_usec =
+		    u->ru_utime.tv_sec * INT64_C(1000000) + u->ru_utime.tv_usec,
+		.system_usec =
+		    u->ru_stime.tv_sec * INT64_C(1000000) + u->ru_stime.tv_usec,
+		.max_rss = u->ru_maxrss * INT64_C(1024),
+	};
+
+	LIST_REMOVE(job, link);
+	remove_places(jobs, job);
+	jobs->on_exited(jobs->arg, &message);
+	free_job(job);
+}
+
+void
+ol_jobs_end(struct ol_jobs *jobs)
+{
+	struct ol_job *job;
+
+	if (jobs->leaving)
+		return;
+	jobs->leaving = true;
+	jobs->give_up = ol_clock_now() + OL_SEC(10);
+	LIST_FOREACH (job, &jobs->list, link)
+		if (!job->ending)
+			kill(-job->pid, SIGKILL);
+	ol_timer_at(jobs->timer, 0);
+}
+
+/* --- the life of it all --- */
+
+static void
+on_look(void *arg)
+{
+	ol_leftovers_look(arg);
+}
+
+int
+ol_jobs_init(struct ol_jobs *jobs)
+{
+	LIST_INIT(&jobs->list);
+	LIST_INIT(&jobs->removers);
+	if (ol_children_init(&jobs->children) == -1) {
+		ol_log_error(NULL, "cannot read the list of our children: %s",
+		    strerror(errno));
+		return -1;
+	}
+	jobs->timer = ol_must(ol_timer_new(jobs->loop, on_look, jobs));
+	jobs->sigchld =
+	    ol_must(ol_signal_new(jobs->loop, SIGCHLD, on_look, jobs));
+	ol_scratch_sweep(jobs->scratch, remove_folder, jobs);
+	return 0;
+}
+
+void
+ol_jobs_fini(struct ol_jobs *jobs)
+{
+	struct ol_job *job;
+	struct ol_remover *remover;
+
+	while ((job = LIST_FIRST(&jobs->list)) != NULL) {
+		LIST_REMOVE(job, link);
+		free_job(job);
+	}
+	while ((remover = LIST_FIRST(&jobs->removers)) != NULL) {
+		LIST_REMOVE(remover, link);
+		free(remover->path);
+		free(remover);
+	}
+	ol_signal_free(jobs->sigchld);
+	ol_timer_free(jobs->timer);
+	ol_children_fini(&jobs->children);
+	free(jobs->scratch);
+}

@@ -1,0 +1,80 @@
+/*
+ * The attempts that run: started by the engine's word, ended with all that
+ * they left behind. We are the subreaper: whoever outlives its parent becomes
+ * our child, and nobody below us is out of sight. Loop's thread.
+ */
+#ifndef OL_SPAWNER_JOBS_H
+#define OL_SPAWNER_JOBS_H
+
+#include <sys/types.h>
+#include <sys/resource.h>
+#include <stdbool.h>
+#include <bsd/sys/queue.h>
+
+#include "base/log.h"
+#include "loop/loop.h"
+#include "run/spawn.h"
+#include "spawner/catalog.h"
+#include "spawner/children.h"
+
+struct ol_job {
+	LIST_ENTRY(ol_job) link;
+	uint64_t tag;
+	struct ol_log log;
+	pid_t pid;   /* also of its session and process group */
+	bool ending; /* the process was reaped; what it left is being ended */
+	char instance[33]; /* OUTLAST_INSTANCE */
+	char *scratch;
+	char *notify;
+	uid_t uid; /* owner of scratch */
+	gid_t gid;
+	int status;
+	struct rusage usage;
+	uint32_t leftovers;
+	int64_t give_up; /* on leftovers that do not die */
+};
+
+/* A child of ours that empties a folder. */
+struct ol_remover {
+	LIST_ENTRY(ol_remover) link;
+	pid_t pid;
+	char *path;
+};
+
+struct ol_jobs {
+	struct ol_loop *loop;
+	char *scratch; /* owned */
+	/* Nothing of it is left. */
+	void (*on_exited)(void *arg, const struct ol_spawn *);
+	/* After ol_jobs_end(): nothing is left at all. */
+	void (*on_empty)(void *arg);
+	void *arg;
+	LIST_HEAD(, ol_job) list;
+	LIST_HEAD(, ol_remover) removers;
+	struct ol_children children;
+	struct ol_signal *sigchld;
+	struct ol_timer *timer;
+	int64_t pause; /* until the next look at what does not die */
+	bool leaving;
+	int64_t give_up;
+};
+
+/* jobs has scratch, loop and callbacks set. -1: logged. */
+int ol_jobs_init(struct ol_jobs *);
+void ol_jobs_fini(struct ol_jobs *);
+
+/*
+ * Start what message asks for; fds stay the caller's. *answer becomes STARTED,
+ * or REFUSED with its text in text[OL_SPAWN_TEXT_MAX].
+ */
+void ol_jobs_start(struct ol_jobs *, const struct ol_catalog *,
+    const struct ol_spawn *message, const int *fds, struct ol_spawn *answer,
+    char *text);
+
+void ol_jobs_term(struct ol_jobs *, uint64_t tag);
+void ol_jobs_kill(struct ol_jobs *, uint64_t tag);
+
+/* KILL everything below us, and call on_empty, from the loop. */
+void ol_jobs_end(struct ol_jobs *);
+
+#endif

@@ -1,0 +1,299 @@
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdalign.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "spawner/start.h"
+
+enum {
+	STACK = 64 * 1024,
+	/* How long a child that does not share our memory may take. */
+	PATIENCE_MS = 5000,
+};
+
+enum step {
+	STEP_NONE,
+	STEP_SESSION,
+	STEP_DESCRIPTORS,
+	STEP_CGROUP,
+	STEP_MEMORY,
+	STEP_PROCESSES,
+	STEP_CPU,
+	STEP_PRIVILEGES,
+	STEP_USER,
+	STEP_DIRECTORY,
+	STEP_EXECUTE,
+	STEP_INTERPRETER,
+	STEP_ANSWER,
+};
+
+struct failure {
+	enum step step;
+	int error;
+};
+
+struct child {
+	const struct ol_start *start;
+	struct failure failure; /* seen by us when memory is shared */
+	int report;		/* where it is written to, or -1 */
+};
+
+static int
+limit(int resource, rlim_t soft, rlim_t hard)
+{
+	struct rlimit now, wanted = { soft, hard };
+
+	/* Without privileges, no limit that we have can be raised. */
+	if (getrlimit((__rlimit_resource_t)resource, &now) == 0 &&
+	    geteuid() != 0) {
+		if (wanted.rlim_max > now.rlim_max)
+			wanted.rlim_max = now.rlim_max;
+		if (wanted.rlim_cur > wanted.rlim_max)
+			wanted.rlim_cur = wanted.rlim_max;
+	}
+	return setrlimit((__rlimit_resource_t)resource, &wanted);
+}
+
+static enum step
+set_limits(const struct ol_conf_limit *conf)
+{
+	struct rlimit none = { 0, 0 };
+	rlim_t n;
+
+	setrlimit(RLIMIT_CORE, &none);
+	n = (rlim_t)conf->memory;
+	if (n > 0 && limit(RLIMIT_AS, n, n) == -1)
+		return STEP_MEMORY;
+	n = (rlim_t)conf->processes;
+	if (n > 0 && limit(RLIMIT_NPROC, n, n) == -1)
+		return STEP_PROCESSES;
+	/* SIGXCPU, which says what it is, a second before SIGKILL. */
+	n = (rlim_t)((conf->cpu + OL_SEC(1) - 1) / OL_SEC(1));
+	if (n > 0 && limit(RLIMIT_CPU, n, n + 1) == -1)
+		return STEP_CPU;
+	return STEP_NONE;
+}
+
+/* By the kernel's calls: those of the C library look for threads. */
+static int
+become(const struct ol_start *start)
+{
+	const struct ol_conf_task *conf = start->conf;
+
+	if (conf->uid == (uid_t)-1)
+		return 0;
+	if (syscall(SYS_setgroups, start->ngroups, start->groups) == -1 ||
+	    syscall(SYS_setresgid, conf->gid, conf->gid, conf->gid) == -1 ||
+	    syscall(SYS_setresuid, conf->uid, conf->uid, conf->uid) == -1)
+		return -1;
+	return 0;
+}
+
+static void
+reset_signals(void)
+{
+	struct sigaction sa = { .sa_handler = SIG_DFL };
+	sigset_t none;
+	int i;
+
+	for (i = 1; i < NSIG; i++)
+		sigaction(i, &sa, NULL);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+/* Everything up to the program; returns where it failed, with errno set. */
+static enum step
+go(const struct ol_start *start)
+{
+	char *const *argv = start->conf->program;
+	enum step step;
+	int i;
+
+	if (setsid() == -1)
+		return STEP_SESSION;
+	for (i = 0; i < 3; i++)
+		if (dup2(start->fds[i], i) == -1)
+			return STEP_DESCRIPTORS;
+	if (close_range(3, ~0U, CLOSE_RANGE_CLOEXEC) == -1)
+		return STEP_DESCRIPTORS;
+	if (start->cgroup != -1 && write(start->cgroup, "0", 1) != 1)
+		return STEP_CGROUP;
+	if ((step = set_limits(&start->conf->limit)) != STEP_NONE)
+		return step;
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == -1)
+		return STEP_PRIVILEGES;
+	if (become(start) == -1)
+		return STEP_USER;
+	/* Cleared by a change of user, so set after it. */
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (chdir(start->directory) == -1)
+		return STEP_DIRECTORY;
+	reset_signals();
+	execve(argv[0], argv, start->env);
+	/* The file is there: what its first line names is not. */
+	if (errno == ENOENT && access(argv[0], F_OK) == 0) {
+		errno = ENOENT;
+		return STEP_INTERPRETER;
+	}
+	return STEP_EXECUTE;
+}
+
+/* On a stack that the sanitizers do not know. */
+__attribute__((no_sanitize("address"))) static int
+run_child(void *arg)
+{
+	struct child *child = arg;
+	ssize_t n;
+
+	child->failure.step = go(child->start);
+	child->failure.error = errno;
+	if (child->report != -1) {
+		n = write(
+		    child->report, &child->failure, sizeof(child->failure));
+		(void)n; /* nobody else is there to be told */
+	}
+	syscall(SYS_exit_group, 127);
+	return 127;
+}
+
+static pid_t
+start_shared(struct child *child)
+{
+	alignas(16) char stack[STACK];
+
+	child->report = -1;
+	return clone(
+	    run_child, stack + STACK, CLONE_VM | CLONE_VFORK | SIGCHLD, child);
+}
+
+/* What the child says before it executes; its end is what it does not say. */
+static void
+await(struct child *child, int report, pid_t pid)
+{
+	struct pollfd p = { .fd = report, .events = POLLIN };
+	int64_t until = ol_clock_now() + OL_MSEC(PATIENCE_MS);
+	int64_t left;
+	int n;
+
+	do {
+		left = (until - ol_clock_now()) / OL_MSEC(1);
+		n = poll(&p, 1, left > 0 ? (int)left : 0);
+	} while (n == -1 && errno == EINTR);
+	if (n == 1 &&
+	    read(report, &child->failure, sizeof(child->failure)) >= 0)
+		return;
+	child->failure = (struct failure){ STEP_ANSWER, ETIMEDOUT };
+	kill(pid, SIGKILL);
+}
+
+static pid_t
+start_forked(struct child *child)
+{
+	int pipe[2];
+	pid_t pid;
+
+	if (pipe2(pipe, O_CLOEXEC) == -1)
+		return -1;
+	child->report = pipe[1];
+	if ((pid = fork()) == 0)
+		run_child(child);
+	close(pipe[1]);
+	if (pid > 0)
+		await(child, pipe[0], pid);
+	close(pipe[0]);
+	return pid;
+}
+
+static void
+describe(const struct ol_start *start, enum step step, char *text, size_t size)
+{
+	const struct ol_conf_task *conf = start->conf;
+
+	switch (step) {
+	case STEP_NONE:
+		strlcpy(text, "cannot start a process", size);
+		break;
+	case STEP_SESSION:
+		strlcpy(text, "cannot make a session", size);
+		break;
+	case STEP_DESCRIPTORS:
+		strlcpy(text, "cannot arrange descriptors", size);
+		break;
+	case STEP_CGROUP:
+		strlcpy(text, "cannot enter its cgroup", size);
+		break;
+	case STEP_MEMORY:
+		strlcpy(text, "cannot limit its memory", size);
+		break;
+	case STEP_PROCESSES:
+		strlcpy(text, "cannot limit its processes", size);
+		break;
+	case STEP_CPU:
+		strlcpy(text, "cannot limit its CPU time", size);
+		break;
+	case STEP_PRIVILEGES:
+		strlcpy(text, "cannot give up privileges", size);
+		break;
+	case STEP_USER:
+		snprintf(text, size, "cannot become user %s", conf->user);
+		break;
+	case STEP_DIRECTORY:
+		snprintf(text, size, "cannot change to directory %s",
+		    start->directory);
+		break;
+	case STEP_EXECUTE:
+		snprintf(text, size, "cannot execute %s", conf->program[0]);
+		break;
+	case STEP_INTERPRETER:
+		snprintf(text, size, "cannot find the interpreter (#!) of %s",
+		    conf->program[0]);
+		break;
+	case STEP_ANSWER:
+		snprintf(text, size,
+		    "the new process did not come to execute "
+		    "%s in time",
+		    conf->program[0]);
+		break;
+	}
+}
+
+pid_t
+ol_start(const struct ol_start *start, int *error, char *text, size_t size)
+{
+	struct child child = { .start = start };
+	uid_t uid = start->conf->uid;
+	sigset_t all, before;
+	pid_t pid;
+
+	/* A handler of ours must not run in the child. */
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, &before);
+	if (uid == (uid_t)-1 || uid == getuid())
+		pid = start_shared(&child);
+	else
+		pid = start_forked(&child);
+	*error = errno;
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	if (pid > 0 && child.failure.step == STEP_NONE)
+		return pid;
+	if (pid > 0) {
+		*error = child.failure.error;
+		while (waitpid(pid, NULL, 0) == -1 && errno == EINTR)
+			;
+	}
+	describe(start, child.failure.step, text, size);
+	strlcat(text, ": ", size);
+	strlcat(text, strerror(*error), size);
+	return -1;
+}
