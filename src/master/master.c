@@ -407,10 +407,16 @@ tick(struct ol_master *m)
 	tell_upward(m);
 	if ((when = ol_upward_tick(&m->upward, now)) < next)
 		next = when;
-	if (m->stopping != 0 && (when = finish(m, now)) < next)
-		next = when;
-	/* After finish(), which may have an order for the engine. */
-	if ((when = ol_roles_tick(m->roles, now)) < next)
+	when = ol_roles_tick(m->roles, now);
+	if (m->stopping != 0) {
+		int64_t end = finish(m, now);
+
+		if (end < next)
+			next = end;
+		/* It may have an order for the engine. */
+		when = ol_roles_tick(m->roles, now);
+	}
+	if (when < next)
 		next = when;
 	ol_timer_at(m->timer, next);
 }

@@ -162,7 +162,7 @@ hung_up(struct ol_roles *r, struct end *end)
 	end->watch = NULL;
 	close(end->channel);
 	end->channel = -1;
-	if (end == &r->engine && limit < r->service.limit)
+	if (end == &r->engine)
 		ol_service_limit(&r->service, limit);
 }
 
@@ -584,7 +584,7 @@ ol_roles_exit(struct ol_roles *r, int64_t now)
 	if (r->exiting || r->engine.pid == 0)
 		return;
 	r->exiting = r->exit_owed = true;
-	ol_service_limit(&r->service,
+	ol_service_ending(&r->service,
 	    from == OL_NEVER ? now + unlimited_end_time : from + end_time);
 }
 

@@ -1,5 +1,6 @@
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "master/service.h"
 
@@ -71,6 +72,8 @@ static void
 pair_started(struct ol_service *s, int64_t now)
 {
 	s->engine.started = s->spawner.started = now;
+	s->ending = false;
+	s->limit = OL_NEVER;
 }
 
 static void
@@ -113,6 +116,7 @@ spawner_lost(struct ol_service *s, int64_t now)
 static void
 both_lost(struct ol_service *s, int64_t now)
 {
+	s->ending = false;
 	s->swept = now;
 	s->limit = OL_NEVER;
 }
@@ -156,6 +160,7 @@ static const struct {
 	    [OL_SERVICE_ENGINE_ENDED] = { engine_lost, OL_SERVICE_NO_ENGINE },
 	    [OL_SERVICE_SPAWNER_ENDED] = { spawner_lost,
 		OL_SERVICE_NO_SPAWNER },
+	    [OL_SERVICE_SPAWNER_LEFT] = { nothing, OL_SERVICE_ALONE },
 	    [OL_SERVICE_OVERDUE] = { kill_engine, OL_SERVICE_UP },
 	},
 	[OL_SERVICE_NO_SPAWNER] = {
@@ -168,6 +173,10 @@ static const struct {
 	    [OL_SERVICE_FAILED] = { spawner_failed, OL_SERVICE_HALF },
 	    [OL_SERVICE_ENGINE_ENDED] = { both_lost, OL_SERVICE_SWEEPING },
 	    [OL_SERVICE_OVERDUE] = { kill_engine, OL_SERVICE_HALF },
+	},
+	[OL_SERVICE_ALONE] = {
+	    [OL_SERVICE_ENGINE_ENDED] = { both_lost, OL_SERVICE_SWEEPING },
+	    [OL_SERVICE_OVERDUE] = { kill_engine, OL_SERVICE_ALONE },
 	},
 	[OL_SERVICE_NO_ENGINE] = {
 	    [OL_SERVICE_SPAWNER_ENDED] = { both_lost, OL_SERVICE_SWEEPING },
@@ -217,32 +226,59 @@ ol_service_want(struct ol_service *s, bool wanted, int64_t now)
 }
 
 void
-ol_service_limit(struct ol_service *s, int64_t when)
+ol_service_ending(struct ol_service *s, int64_t limit)
 {
-	s->limit = when;
+	s->ending = true;
+	s->limit = limit;
+}
+
+void
+ol_service_limit(struct ol_service *s, int64_t limit)
+{
+	if (limit < s->limit)
+		s->limit = limit;
+}
+
+static void
+engine_ended(struct ol_service *s, const char *how, int64_t now)
+{
+	if (s->ending && strcmp(how, "exit 0") == 0)
+		say(s, OL_LOG_INFO, "the engine ended: %s", how);
+	else if (s->wanted)
+		say(s, OL_LOG_ERROR,
+		    "the engine died (%s); its programs end with it, requests "
+		    "wait for the next one",
+		    how);
+	else
+		say(s, OL_LOG_ERROR, "the engine died (%s) in the stop", how);
+	move(s, OL_SERVICE_ENGINE_ENDED, now);
+}
+
+static void
+spawner_ended(struct ol_service *s, const char *how, int64_t now)
+{
+	bool well = strcmp(how, "exit 0") == 0;
+
+	if (well && s->ending && s->state == OL_SERVICE_UP) {
+		move(s, OL_SERVICE_SPAWNER_LEFT, now);
+		return;
+	}
+	if (s->state != OL_SERVICE_NO_ENGINE)
+		say(s, OL_LOG_ERROR,
+		    "the spawner died (%s); killing its programs", how);
+	else if (!well)
+		say(s, OL_LOG_ERROR, "the spawner died (%s)", how);
+	move(s, OL_SERVICE_SPAWNER_ENDED, now);
 }
 
 void
 ol_service_ended(struct ol_service *s, enum ol_service_role role,
     const char *how, int64_t now)
 {
-	if (role == OL_SERVICE_ENGINE) {
-		if (s->wanted)
-			say(s, OL_LOG_ERROR,
-			    "the engine died (%s); its programs end with it, "
-			    "requests wait for the next one",
-			    how);
-		else
-			say(s, OL_LOG_NOTICE, "the engine ended: %s", how);
-		move(s, OL_SERVICE_ENGINE_ENDED, now);
-		return;
-	}
-	if (s->state == OL_SERVICE_NO_ENGINE)
-		say(s, OL_LOG_INFO, "the spawner ended: %s", how);
+	if (role == OL_SERVICE_ENGINE)
+		engine_ended(s, how, now);
 	else
-		say(s, OL_LOG_ERROR,
-		    "the spawner died (%s); killing its programs", how);
-	move(s, OL_SERVICE_SPAWNER_ENDED, now);
+		spawner_ended(s, how, now);
 }
 
 static void

@@ -31,6 +31,7 @@ enum ol_service_state {
 	OL_SERVICE_UP,	       /* both run */
 	OL_SERVICE_NO_SPAWNER, /* its programs are being killed */
 	OL_SERVICE_HALF,       /* the engine runs, a spawner is due */
+	OL_SERVICE_ALONE,      /* the engine writes what is left, and ends */
 	OL_SERVICE_NO_ENGINE,  /* the spawner ends everything, and itself */
 	OL_SERVICE_SWEEPING,   /* both are gone; does a program live on? */
 	OL_SERVICE_STATES
@@ -43,8 +44,9 @@ enum ol_service_event {
 	OL_SERVICE_FAILED,  /* it could not be */
 	OL_SERVICE_ENGINE_ENDED,
 	OL_SERVICE_SPAWNER_ENDED,
-	OL_SERVICE_SWEPT,   /* no program of a dead spawner is left */
-	OL_SERVICE_OVERDUE, /* its limit has passed */
+	OL_SERVICE_SPAWNER_LEFT, /* the engine that ends has let it go */
+	OL_SERVICE_SWEPT,	 /* no program of a dead spawner is left */
+	OL_SERVICE_OVERDUE,	 /* its limit has passed */
 	OL_SERVICE_EVENTS
 };
 
@@ -76,6 +78,7 @@ struct ol_service {
 	void *arg;
 	enum ol_service_state state;
 	bool wanted;
+	bool ending;   /* the engine was told to */
 	int64_t due;   /* in DUE and HALF: when to start */
 	int64_t limit; /* when what runs must be gone; OL_NEVER */
 	int64_t swept; /* when the sweeping began; 0: said already */
@@ -90,8 +93,11 @@ void ol_service_init(
  * engine, which ends the spawner by its own end. */
 void ol_service_want(struct ol_service *, bool wanted, int64_t now);
 
-/* When an engine that was told to end must be gone. */
-void ol_service_limit(struct ol_service *, int64_t when);
+/* The engine was told to end, and must be gone then. */
+void ol_service_ending(struct ol_service *, int64_t limit);
+
+/* It is about to end, by itself: it must be gone then, at the latest. */
+void ol_service_limit(struct ol_service *, int64_t limit);
 
 /* One was reaped; how, for the log: "exit 1". */
 void ol_service_ended(
