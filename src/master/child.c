@@ -79,8 +79,8 @@ fail(int fd, const char *what, const char *name)
 	_exit(127);
 }
 
-static void
-reset_signals(void)
+void
+ol_child_reset_signals(void)
 {
 	struct sigaction sa = { .sa_handler = SIG_DFL };
 	sigset_t none;
@@ -135,7 +135,7 @@ ol_child_run(const struct ol_conf_pool *conf, char **env, int listen_fd,
 		errno = ESRCH;
 		fail(crash_fd, "follow", "the master");
 	}
-	reset_signals();
+	ol_child_reset_signals();
 	execve(conf->program[0], conf->program, env);
 	/* The file is there: what its first line names is not. */
 	if (errno == ENOENT && access(conf->program[0], F_OK) == 0)

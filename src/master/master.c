@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/channel.h"
 #include "base/clock.h"
 #include "base/must.h"
 #include "loop/loop.h"
@@ -17,6 +18,8 @@
 #include "master/orphan.h"
 #include "master/pidfile.h"
 #include "master/pool.h"
+#include "master/roles.h"
+#include "master/state.h"
 #include "master/upward.h"
 
 /* How long after the deadline, or SIGKILL at a second stop, we stay at most. */
@@ -36,6 +39,8 @@ struct ol_master {
 	struct ol_pool **pools; /* in order of appearance */
 	int npools;
 	unsigned generation; /* the highest of what is gone */
+	struct ol_roles_hooks roles_hooks;
+	struct ol_roles *roles; /* engine and spawner */
 	struct ol_upward upward;
 	struct ol_timer *timer;
 	struct ol_signal *signals[SIGNALS];
@@ -155,24 +160,35 @@ free_listeners(struct ol_listener **listeners, size_t n)
 	free(listeners);
 }
 
-/* One listener per pool of conf, in order; all or none. */
+/*
+ * The listeners of conf: those of the task API, then one per pool, in order;
+ * all or none.
+ */
 static struct ol_listener **
 get_listeners(struct ol_master *m, const struct ol_conf *conf, size_t *n)
 {
 	const struct ol_conf_pool *pool;
-	struct ol_listener **listeners;
-	size_t all = 0, failed = 0;
+	struct ol_listener **listeners, *one;
+	size_t all = conf->nlisten, failed = 0, i;
 
 	TAILQ_FOREACH (pool, &conf->pools, link)
 		all++;
 	listeners = ol_must(calloc(all + 1, sizeof(*listeners)));
 	*n = 0;
+	/* Go on after a failure: all of them are told in one run. */
+	for (i = 0; i < conf->nlisten; i++) {
+		one = ol_listener_get(
+		    &m->listeners, &conf->listen[i], m->predecessor);
+		if (one != NULL)
+			listeners[(*n)++] = one;
+		else
+			failed++;
+	}
 	TAILQ_FOREACH (pool, &conf->pools, link) {
-		/* Go on after a failure: all of them are told in one run. */
-		listeners[*n] = ol_listener_get(
+		one = ol_listener_get(
 		    &m->listeners, &pool->listen, m->predecessor);
-		if (listeners[*n] != NULL)
-			(*n)++;
+		if (one != NULL)
+			listeners[(*n)++] = one;
 		else
 			failed++;
 	}
@@ -192,9 +208,12 @@ apply(struct ol_master *m, const struct ol_conf *conf,
 {
 	const struct ol_conf_pool *block;
 	struct ol_pool *pool;
-	size_t n = 0;
+	size_t n = conf->nlisten, k;
 	int i;
 
+	for (k = 0; k < conf->nlisten; k++)
+		ol_listener_apply(listeners[k], &conf->listen[k]);
+	ol_roles_apply(m->roles, conf, listeners, now);
 	for (i = 0; i < m->npools; i++)
 		if (find_conf(conf, ol_pool_name(m->pools[i])) == NULL)
 			ol_pool_stop(m->pools[i], "pool removed", false, now);
@@ -251,7 +270,7 @@ count_all(const struct ol_master *m)
 static int64_t
 last_deadline(const struct ol_master *m)
 {
-	int64_t when, last = 0;
+	int64_t when, last = ol_roles_deadline(m->roles);
 	int i;
 
 	for (i = 0; i < m->npools; i++) {
@@ -263,25 +282,71 @@ last_deadline(const struct ol_master *m)
 }
 
 static void
+say_ready(const struct ol_master *m)
+{
+	const struct ol_conf_task *task;
+	int tasks = 0;
+
+	TAILQ_FOREACH (task, &m->conf->tasks, link)
+		tasks++;
+	if (tasks > 0)
+		ol_log_notice(NULL, "ready, %d pool%s, %d task%s", m->npools,
+		    m->npools == 1 ? "" : "s", tasks, tasks == 1 ? "" : "s");
+	else
+		ol_log_notice(NULL, "ready, %d pool%s", m->npools,
+		    m->npools == 1 ? "" : "s");
+}
+
+static void
 tell_upward(struct ol_master *m)
 {
 	struct ol_pool_count sum = count_all(m);
-	int i;
+	struct ol_roles_count roles = ol_roles_count(m->roles);
+	int i, wanted = sum.wanted + roles.wanted;
 
-	if (m->stopping != 0) {
-		ol_upward_status(
-		    &m->upward, "stopping, %d processes left", sum.processes);
+	if (m->stopping != 0 && roles.running > 0) {
+		ol_upward_status(&m->upward,
+		    "stopping, %d processes and %u tasks left",
+		    sum.processes + roles.processes, roles.running);
 		return;
 	}
-	ol_upward_status(
-	    &m->upward, "%d of %d processes ready", sum.ready, sum.wanted);
+	if (m->stopping != 0) {
+		ol_upward_status(&m->upward, "stopping, %d processes left",
+		    sum.processes + roles.processes);
+		return;
+	}
+	ol_upward_status(&m->upward, "%d of %d processes ready",
+	    sum.ready + (roles.wanted && roles.ready), wanted);
+	if (roles.wanted && !roles.ready)
+		return;
 	for (i = 0; i < m->npools; i++)
 		if (!ol_pool_was_ready(m->pools[i]))
 			return;
 	if (!m->upward.ready)
-		ol_log_notice(NULL, "ready, %d pool%s", m->npools,
-		    m->npools == 1 ? "" : "s");
+		say_ready(m);
 	ol_upward_ready(&m->upward);
+}
+
+/* The last line of the log. */
+static void
+say_stopped(
+    const struct ol_master *m, const struct ol_pool_count *sum, int64_t now)
+{
+	double took = (double)(now - m->stopping) / 1e9;
+
+	if (sum->killed > 0)
+		ol_log_warn(NULL,
+		    "stopped after %.1f s; %u processes were killed, "
+		    "%lld work items lost%s",
+		    took, sum->killed, sum->lost,
+		    ol_roles_count(m->roles).killed
+			? "; the engine was killed, too"
+			: "");
+	else if (ol_roles_count(m->roles).killed)
+		ol_log_warn(
+		    NULL, "stopped after %.1f s; the engine was killed", took);
+	else
+		ol_log_notice(NULL, "stopped after %.1f s", took);
 }
 
 /*
@@ -292,26 +357,22 @@ static int64_t
 finish(struct ol_master *m, int64_t now)
 {
 	struct ol_pool_count sum = count_all(m);
+	int processes, orphans = 0;
 	int64_t limit;
-	int orphans = 0;
 
 	sum.killed -= m->before.killed;
 	sum.lost -= m->before.lost;
-	if (sum.processes == 0 && (orphans = ol_orphan_kill()) == 0) {
-		if (sum.killed > 0)
-			ol_log_warn(NULL,
-			    "stopped after %.1f s; %u processes were killed, "
-			    "%lld work items lost",
-			    (double)(now - m->stopping) / 1e9, sum.killed,
-			    sum.lost);
-		else
-			ol_log_notice(NULL, "stopped after %.1f s",
-			    (double)(now - m->stopping) / 1e9);
+	/* Until then the pools may submit. */
+	if (sum.processes == 0 && ol_roles_drained(m->roles, now))
+		ol_roles_exit(m->roles, now);
+	processes = sum.processes + ol_roles_count(m->roles).processes;
+	if (processes == 0 && (orphans = ol_orphan_kill()) == 0) {
+		say_stopped(m, &sum, now);
 		ol_loop_stop(m->house.loop);
 		return OL_NEVER;
 	}
 	limit = m->give_up;
-	if (limit == 0 && sum.processes == 0) {
+	if (limit == 0 && processes == 0) {
 		ol_log_info(NULL, "killed %d orphans", orphans);
 		limit = m->give_up = now + reap_time;
 	} else if (limit == 0) {
@@ -346,7 +407,16 @@ tick(struct ol_master *m)
 	tell_upward(m);
 	if ((when = ol_upward_tick(&m->upward, now)) < next)
 		next = when;
-	if (m->stopping != 0 && (when = finish(m, now)) < next)
+	when = ol_roles_tick(m->roles, now);
+	if (m->stopping != 0) {
+		int64_t end = finish(m, now);
+
+		if (end < next)
+			next = end;
+		/* It may have an order for the engine. */
+		when = ol_roles_tick(m->roles, now);
+	}
+	if (when < next)
 		next = when;
 	ol_timer_at(m->timer, next);
 }
@@ -372,6 +442,7 @@ stop(struct ol_master *m, const char *name, bool no_limit)
 	if (m->stopping != 0 && !m->no_limit) {
 		ol_log_warn(NULL, "%s again: stopping now", name);
 		m->give_up = now + reap_time;
+		ol_roles_stop(m->roles, 0, 0, now);
 		for (i = 0; i < m->npools; i++)
 			ol_pool_stop_now(m->pools[i], now);
 	} else {
@@ -383,6 +454,9 @@ stop(struct ol_master *m, const char *name, bool no_limit)
 			ol_upward_stopping(&m->upward);
 		}
 		m->stopping = now;
+		ol_roles_stop(m->roles,
+		    no_limit ? OL_NEVER : m->conf->shutdown_delay,
+		    m->conf->kill_grace, now);
 		for (i = 0; i < m->npools; i++)
 			ol_pool_stop(m->pools[i], "stop", no_limit, now);
 		ol_upward_extend(&m->upward, last_deadline(m));
@@ -437,6 +511,7 @@ static int
 check_moves(const struct ol_conf *conf, const struct ol_conf *old)
 {
 	const struct ol_conf_pool *was, *taker, *mover;
+	size_t i;
 
 	TAILQ_FOREACH (was, &old->pools, link) {
 		mover = taker = NULL;
@@ -446,7 +521,19 @@ check_moves(const struct ol_conf *conf, const struct ol_conf *old)
 		TAILQ_FOREACH (mover, &conf->pools, link)
 			if (strcmp(mover->name, was->name) == 0)
 				break;
-		if (taker == NULL || mover == NULL || taker == mover)
+		if (mover == NULL || taker == mover)
+			continue;
+		for (i = 0; i < conf->nlisten; i++)
+			if (strcmp(conf->listen[i].text, was->listen.text) ==
+			    0) {
+				ol_log_error(NULL,
+				    "the tasks take the address %s of pool "
+				    "\"%s\", which moves: do it in two "
+				    "reloads",
+				    was->listen.text, was->name);
+				return -1;
+			}
+		if (taker == NULL)
 			continue;
 		ol_log_error(NULL,
 		    "pool \"%s\" takes the address %s of pool \"%s\", which "
@@ -455,6 +542,47 @@ check_moves(const struct ol_conf *conf, const struct ol_conf *old)
 		return -1;
 	}
 	return 0;
+}
+
+/* What all descriptors of one message to the engine are. */
+static int
+check_descriptors(const struct ol_conf *conf)
+{
+	size_t i, n = 1 + conf->nlisten;
+
+	for (i = 0; i < conf->nlogs; i++)
+		n += conf->logs[i].target == OL_LOG_FILE;
+	if (n <= OL_CHANNEL_FDS)
+		return 0;
+	ol_log_error(NULL,
+	    "%zu \"listen\" of tasks and \"log\" files together; at most %d "
+	    "are possible",
+	    n - 1, OL_CHANNEL_FDS - 1);
+	return -1;
+}
+
+/* The store stays where the engine has it, and whose it is. */
+static void
+keep_restart_only(struct ol_conf *conf, struct ol_conf *old)
+{
+	char *text;
+
+	if (strcmp(conf->pid, old->pid) != 0)
+		ol_log_warn(NULL, "a change of \"pid\" needs a restart");
+	if (strcmp(conf->state, old->state) != 0) {
+		ol_log_warn(NULL, "a change of \"state\" needs a restart");
+		text = conf->state;
+		conf->state = old->state;
+		old->state = text;
+	}
+	if (conf->uid != old->uid || conf->gid != old->gid) {
+		ol_log_warn(NULL, "a change of \"user\" needs a restart");
+		text = conf->user;
+		conf->user = old->user;
+		old->user = text;
+		conf->uid = old->uid;
+		conf->gid = old->gid;
+	}
 }
 
 /* 0, or -1 and all is as before. */
@@ -467,13 +595,13 @@ reload(struct ol_master *m, int64_t now)
 
 	if ((conf = load_conf(m)) == NULL)
 		goto err0;
-	if (check_moves(conf, old) == -1 ||
+	keep_restart_only(conf, old);
+	if (check_moves(conf, old) == -1 || check_descriptors(conf) == -1 ||
+	    (!TAILQ_EMPTY(&conf->tasks) && ol_state_make(conf) == -1) ||
 	    (listeners = get_listeners(m, conf, &n)) == NULL)
 		goto err1;
 	if (open_log(conf) == -1)
 		goto err2;
-	if (strcmp(conf->pid, old->pid) != 0)
-		ol_log_warn(NULL, "a change of \"pid\" needs a restart");
 	m->conf = conf;
 	point_stderr(m);
 	apply(m, conf, listeners, now);
@@ -517,6 +645,8 @@ on_usr1(void *arg)
 	if (ol_log_reopen() == 0)
 		ol_log_notice(NULL, "SIGUSR1: logs reopened");
 	point_stderr(m);
+	ol_roles_reopened(m->roles);
+	tick(m);
 }
 
 static void
@@ -526,34 +656,63 @@ on_usr2(void *arg)
 	ol_log_error(NULL, "SIGUSR2: this version cannot upgrade in place");
 }
 
+static bool
+is_pools(void *arg, pid_t pid)
+{
+	const struct ol_master *m = arg;
+	int i;
+
+	for (i = 0; i < m->npools; i++)
+		if (ol_pool_has(m->pools[i], pid))
+			return true;
+	return false;
+}
+
+/* The child that is to be reaped next; 0: none. */
+static pid_t
+next_dead(const struct ol_master *m)
+{
+	siginfo_t info = { .si_pid = 0 };
+	pid_t pid = ol_roles_dead(m->roles);
+
+	if (pid != 0)
+		return pid;
+	if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == -1)
+		return 0;
+	return info.si_pid;
+}
+
+static void
+reap(struct ol_master *m, pid_t pid)
+{
+	int i, status;
+
+	for (i = 0; i < m->npools; i++)
+		if (ol_pool_has(m->pools[i], pid))
+			break;
+	/*
+	 * Until it is reaped, its number is that of its group and of
+	 * nobody else. Who is left there does not outlive it.
+	 */
+	if (i < m->npools)
+		kill(-pid, SIGKILL);
+	if (waitpid(pid, &status, WNOHANG) != pid)
+		return;
+	if (i < m->npools)
+		ol_pool_reaped(m->pools[i], pid, status, ol_clock_now());
+	else if (ol_roles_has(m->roles, pid))
+		ol_roles_reaped(m->roles, pid, status, ol_clock_now());
+}
+
 static void
 on_chld(void *arg)
 {
 	struct ol_master *m = arg;
-	siginfo_t info;
-	int i, status;
+	pid_t pid;
 
-	for (;;) {
-		info.si_pid = 0;
-		if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) ==
-			-1 ||
-		    info.si_pid == 0)
-			break;
-		for (i = 0; i < m->npools; i++)
-			if (ol_pool_has(m->pools[i], info.si_pid))
-				break;
-		/*
-		 * Until it is reaped, its number is that of its group and of
-		 * nobody else. Who is left there does not outlive it.
-		 */
-		if (i < m->npools)
-			kill(-info.si_pid, SIGKILL);
-		if (waitpid(info.si_pid, &status, WNOHANG) != info.si_pid)
-			break;
-		if (i < m->npools)
-			ol_pool_reaped(
-			    m->pools[i], info.si_pid, status, ol_clock_now());
-	}
+	while ((pid = next_dead(m)) != 0)
+		reap(m, pid);
+	ol_roles_look(m->roles);
 	tick(m);
 }
 
@@ -573,6 +732,10 @@ ol_master_new(struct ol_conf *conf, const char *extra)
 	m->hooks.on_change = on_change;
 	m->hooks.on_deadline = on_deadline;
 	m->hooks.arg = m;
+	m->roles_hooks.on_change = on_change;
+	m->roles_hooks.on_deadline = on_deadline;
+	m->roles_hooks.is_pools = is_pools;
+	m->roles_hooks.arg = m;
 	LIST_INIT(&m->listeners);
 	if (getentropy(random, sizeof(random)) == -1) {
 		ol_log_error(NULL, "no random numbers: %s", strerror(errno));
@@ -620,6 +783,8 @@ watch_signals(struct ol_master *m)
 	/* Whoever started us may have blocked them: nobody could stop us. */
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
+	m->roles =
+	    ol_roles_new(m->house.loop, &m->roles_hooks, m->house.instance);
 	return 0;
 err:
 	ol_log_error(NULL, "cannot make the event loop: %s", strerror(errno));
@@ -662,7 +827,8 @@ ol_master_run(struct ol_master *m)
 	struct ol_listener **listeners;
 	size_t n;
 
-	if (set_up(m) == -1 ||
+	if (set_up(m) == -1 || check_descriptors(m->conf) == -1 ||
+	    (!TAILQ_EMPTY(&m->conf->tasks) && ol_state_make(m->conf) == -1) ||
 	    (listeners = get_listeners(m, m->conf, &n)) == NULL)
 		return 1;
 	/* Whoever finds our pid there finds our sockets too. */
@@ -691,6 +857,7 @@ ol_master_free(struct ol_master *m)
 	for (i = 0; i < m->npools; i++)
 		ol_pool_free(m->pools[i]);
 	free(m->pools);
+	ol_roles_free(m->roles);
 	for (i = 0; i < SIGNALS; i++)
 		ol_signal_free(m->signals[i]);
 	ol_timer_free(m->timer);

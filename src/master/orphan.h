@@ -1,6 +1,10 @@
-/* Children that are nobody's any more: left behind by processes of pools. */
+/* Children that nobody of ours has started: their parents left them behind. */
 #ifndef OL_MASTER_ORPHAN_H
 #define OL_MASTER_ORPHAN_H
+
+#include <sys/types.h>
+#include <stdbool.h>
+#include <stddef.h>
 
 /*
  * For the master's end, when no process of a pool is left: SIGKILL to every
@@ -8,5 +12,35 @@
  * may leave more behind.
  */
 int ol_orphan_kill(void);
+
+/*
+ * A spawner's orphans come to the master only when the spawner is dead: those
+ * that came while it lived were left by a pool, and may live on. Of those that
+ * come later, in the moment until all that the spawner had started is gone,
+ * they are told by the OUTLAST_INSTANCE in their environment.
+ */
+struct ol_orphans {
+	pid_t *pids; /* of pools */
+	size_t n;
+};
+
+typedef bool ol_orphan_fn(void *arg, pid_t);
+
+/*
+ * While the spawner lives, or none was started yet: note the children that are
+ * not is_ours(); they are a pool's. spawner_lives(arg, 0) is asked when they
+ * were listed: if it is false, nothing is noted.
+ */
+void ol_orphans_note(struct ol_orphans *, ol_orphan_fn *is_ours,
+    ol_orphan_fn *spawner_lives, void *arg);
+
+/*
+ * The spawner is dead: SIGKILL to its orphans. instance is the pools'. Returns
+ * how many there are; each still has to be reaped, and may leave more behind.
+ */
+int ol_orphans_kill(const struct ol_orphans *, ol_orphan_fn *is_ours, void *arg,
+    const char *instance);
+
+void ol_orphans_clear(struct ol_orphans *);
 
 #endif
