@@ -1,0 +1,129 @@
+/*
+ * The engine as its own files see it: what they share, and what they ask of
+ * each other. Nobody else includes this.
+ */
+#ifndef OL_ENGINE_CORE_H
+#define OL_ENGINE_CORE_H
+
+#include <bsd/sys/queue.h>
+#include <bsd/sys/tree.h>
+
+#include "engine/call.h"
+#include "engine/engine.h"
+#include "engine/item.h"
+#include "loop/loop.h"
+#include "run/run_program.h"
+#include "store/store.h"
+#include "task/scheduler.h"
+
+RB_HEAD(ol_keys, ol_item);
+
+struct ol_engine {
+	struct ol_engine_options options; /* its folder is not used any more */
+	const struct ol_conf *conf;
+	struct ol_scheduler *scheduler;
+	struct ol_programs *programs;
+	/* NULL once it is closed. */
+	struct ol_store *durable;
+	struct ol_store *memory; /* of types with durable off */
+	bool has_memory;	 /* a task was ever put there */
+	struct ol_id_source ids;
+
+	/*
+	 * One timer for all that is due: the scheduler's tick, answers that
+	 * must not come from within the call, attempts that never began.
+	 */
+	struct ol_timer *timer;
+	bool is_soon;		  /* set to go off at once */
+	struct ol_timer *late;	  /* the first of calls is answered too late */
+	struct ol_timer *loader;  /* read again what could not be read */
+	struct ol_timer *janitor; /* retention */
+
+	struct ol_items items;
+	struct ol_keys keys;	       /* submits in flight with a key */
+	struct ol_item_list unsettled; /* nobody knows if it was written */
+	struct ol_item_list unbegun;   /* ended before their executor began */
+	struct ol_calls calls;	       /* all, by deadline */
+	struct ol_calls soon;	       /* to be answered from the loop */
+
+	int spool;	    /* the folder of the store */
+	int64_t load_after; /* the page of the list */
+	uint32_t loaded, unloadable, strange;
+	int64_t last_end;      /* when a task ended; milliseconds since 1970 */
+	int64_t loading_since; /* the clock's */
+	uint32_t limit;	       /* of attempts at once */
+	bool loading, failing, connected, closing;
+	bool is_planned;	/* the janitor will come */
+	bool draining, drained; /* drained: was told */
+	int64_t drain_since, deadline, grace;
+};
+
+/* --- engine.c --- */
+
+/* The block of a type as it is now, or NULL. */
+const struct ol_conf_task *ol_core_type(
+    const struct ol_engine *, const char *name);
+
+/* Something happened: tick, and answer what waits, from the loop. */
+void ol_core_soon(struct ol_engine *);
+
+/* The store of a task. */
+struct ol_store *ol_core_store(
+    const struct ol_engine *, const struct ol_task *);
+
+/* --- write.c: moves of tasks that are in the store --- */
+
+/* hands->write */
+void ol_write_begin(void *engine, struct ol_task *);
+
+/* The store's on_settled. */
+void ol_write_settled(
+    void *engine, const uint8_t *id, const struct ol_row *row);
+
+/* The write of an item is UNKNOWN: it waits for on_settled. */
+void ol_write_unsettled(struct ol_engine *, struct ol_item *);
+
+/* --- submit.c --- */
+
+/* A submit that was UNKNOWN is, or is not, on disk. */
+void ol_submit_settled(struct ol_item *, bool on_disk);
+
+RB_PROTOTYPE(ol_keys, ol_item, by_key, ol_item_key_compare)
+
+/* --- attempt.c --- */
+
+/* hands->spawn, hands->stop */
+void ol_attempt_spawn(void *engine, struct ol_task *);
+void ol_attempt_stop(void *engine, struct ol_task *, enum ol_stop);
+
+/* Report those that ended before they began. */
+void ol_attempt_reap(struct ol_engine *);
+
+/* Nobody is called back any more. */
+void ol_attempt_forget(struct ol_item *);
+
+/* --- load.c --- */
+
+/* The next page of the tasks of an earlier life. */
+void ol_load_next(void *engine);
+
+/* --- retain.c --- */
+
+/* Look for what was kept long enough. */
+void ol_retain_look(void *engine);
+
+/* A task ended: some time it is to be removed. */
+void ol_retain_ended(struct ol_engine *);
+
+/* --- report.c: one line in the log --- */
+
+void ol_report_moved(const struct ol_engine *, const struct ol_task *,
+    const struct ol_item *, enum ol_task_event);
+void ol_report_refused(
+    const struct ol_engine *, const struct ol_task *, enum ol_task_event);
+
+/* Name a task for the log. */
+void ol_report_about(
+    const struct ol_engine *, const struct ol_task *, struct ol_log *);
+
+#endif

@@ -1,0 +1,120 @@
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "engine/core.h"
+
+void
+ol_report_about(
+    const struct ol_engine *e, const struct ol_task *task, struct ol_log *log)
+{
+	char id[OL_ID_TEXT_SIZE];
+
+	ol_id_format(&task->id, id);
+	ol_log_about(log, "task %s %s", id,
+	    ol_scheduler_queue_of(e->scheduler, task)->name);
+}
+
+/* What its attempt said in the end: ": exit 1: No such file", or "". */
+static const char *
+reason(const struct ol_item *item, char *buf, size_t size)
+{
+	const struct ol_failure *f = item != NULL ? &item->failure : NULL;
+
+	buf[0] = '\0';
+	if (f == NULL || f->kind == NULL)
+		return buf;
+	snprintf(
+	    buf, size, ": %s", f->message[0] != '\0' ? f->message : f->kind);
+	return buf;
+}
+
+static void
+on_waiting(const struct ol_log *log, const struct ol_task *task,
+    const char *why, enum ol_task_event event)
+{
+	int64_t now = ol_clock_now();
+
+	if (event == OL_EVENT_RETRYING)
+		ol_log_notice(log, "attempt %u failed%s; again in %d s",
+		    task->attempt, why,
+		    ol_clock_seconds_left(
+			ol_clock_after(task->due, OL_MSEC(500)), now));
+	else if (why[0] != '\0')
+		ol_log_notice(log,
+		    "attempt %u did not begin%s; it does not count",
+		    task->attempt, why);
+	else
+		ol_log_info(log, "attempt %u was stopped; it does not count",
+		    task->attempt);
+}
+
+void
+ol_report_moved(const struct ol_engine *e, const struct ol_task *task,
+    const struct ol_item *item, enum ol_task_event event)
+{
+	char why[OL_RUN_MESSAGE_MAX + 8];
+	int64_t ms = 0;
+	struct ol_log log;
+
+	switch (event) {
+	case OL_EVENT_STARTED:
+	case OL_EVENT_SUCCEEDED:
+	case OL_EVENT_FAILED:
+	case OL_EVENT_GAVE_UP:
+	case OL_EVENT_POISONED:
+	case OL_EVENT_EXPIRED:
+	case OL_EVENT_CANCELLED:
+	case OL_EVENT_RETRYING:
+	case OL_EVENT_REQUEUED:
+		break;
+	default:
+		return;
+	}
+	ol_report_about(e, task, &log);
+	reason(item, why, sizeof(why));
+	if (item != NULL && item->began != 0)
+		ms = (ol_clock_now() - item->began) / OL_MSEC(1);
+	switch (event) {
+	case OL_EVENT_STARTED:
+		ol_log_info(&log, "attempt %u starts", task->attempt);
+		break;
+	case OL_EVENT_SUCCEEDED:
+		ol_log_info(&log, "attempt %u succeeded after %lld ms",
+		    task->attempt, (long long)ms);
+		break;
+	case OL_EVENT_FAILED:
+		ol_log_warn(&log, "attempt %u failed%s; not tried again",
+		    task->attempt, why);
+		break;
+	case OL_EVENT_GAVE_UP:
+		ol_log_warn(&log, "attempt %u failed%s; it was the last one",
+		    task->attempt, why);
+		break;
+	case OL_EVENT_POISONED:
+		ol_log_warn(&log,
+		    "attempt %u crashed%s; poisoned after %u crashes",
+		    task->attempt, why, task->crashes);
+		break;
+	case OL_EVENT_EXPIRED:
+		ol_log_warn(&log, "failed: it was not started in time");
+		break;
+	case OL_EVENT_CANCELLED:
+		ol_log_info(&log, "cancelled");
+		break;
+	default:
+		on_waiting(&log, task, why, event);
+		break;
+	}
+}
+
+void
+ol_report_refused(const struct ol_engine *e, const struct ol_task *task,
+    enum ol_task_event event)
+{
+	struct ol_log log;
+
+	ol_report_about(e, task, &log);
+	ol_log_error(&log, "a bug: %s in state %d", ol_state_event_name(event),
+	    task->state);
+}
