@@ -2,7 +2,6 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/failpoint.h"
 #include "base/must.h"
 #include "engine/context.h"
 #include "engine/core.h"
@@ -26,9 +25,9 @@ end_unbegun(struct ol_item *item, enum ol_outcome outcome, bool unreachable)
 {
 	struct ol_engine *e = item->engine;
 
-	item->ending = (struct ol_ending){ .outcome = outcome,
-		.unreachable = unreachable,
-		.delay = -1 };
+	item->ending = (struct ol_ending){
+		.outcome = outcome, .unreachable = unreachable, .delay = -1
+	};
 	item->is_unbegun = true;
 	TAILQ_INSERT_TAIL(&e->unbegun, item, link);
 	ol_core_soon(e);
@@ -80,16 +79,14 @@ launch(struct ol_item *item)
 	struct ol_run_variable *variables;
 
 	/* Its type went in this moment, or it was stopped. */
-	if (job.conf == NULL || item->is_stopped) {
+	if (job.conf == NULL || item->is_stopped || e->closing) {
 		end_unbegun(item, OL_OUTCOME_INTERRUPTED, false);
 		return;
 	}
 	variables = ol_context_unpack(row->context, &job.ncontext);
 	job.context = variables;
 	item->began = ol_clock_now();
-	OL_FAILPOINT("launch");
 	item->running = ol_programs_start(e->programs, &job, &events, item);
-	OL_FAILPOINT("launched");
 	free(variables);
 	ol_body_free(item->payload);
 	item->payload = NULL;
@@ -124,8 +121,7 @@ on_row(void *arg, const struct ol_answer *answer)
 	struct ol_item *item = arg;
 
 	item->row_request = NULL;
-	if (answer->failed != OL_STORE_DONE ||
-	    answer->status != OL_STORE_OK) {
+	if (answer->failed != OL_STORE_DONE || answer->status != OL_STORE_OK) {
 		on_unread(item, answer);
 		return;
 	}
@@ -140,12 +136,10 @@ on_payload(void *arg, const struct ol_answer *answer)
 	struct ol_item *item = arg;
 
 	item->payload_request = NULL;
-	if (answer->failed != OL_STORE_DONE ||
-	    answer->status != OL_STORE_OK) {
+	if (answer->failed != OL_STORE_DONE || answer->status != OL_STORE_OK) {
 		on_unread(item, answer);
 		return;
 	}
-	OL_FAILPOINT("payload_read");
 	item->payload = ol_body_ref(answer->body);
 	item->has_payload = true;
 	launch_when_read(item);
@@ -243,7 +237,6 @@ on_end(void *arg, const struct ol_run_end *end)
 	struct ol_item *item = arg;
 	struct ol_engine *e = item->engine;
 
-	OL_FAILPOINT("ended");
 	item->running = NULL;
 	item->ending = end->ending;
 	keep_end(item, end);

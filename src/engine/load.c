@@ -1,7 +1,6 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/failpoint.h"
 #include "base/log.h"
 #include "engine/core.h"
 #include "engine/wall.h"
@@ -139,13 +138,12 @@ on_page(void *arg, const struct ol_answer *answer)
 	if (e->closing)
 		return;
 	if (answer->failed != OL_STORE_DONE) {
-		ol_timer_at(e->loader,
-		    ol_clock_after(ol_clock_now(), again_after));
+		ol_timer_at(
+		    e->loader, ol_clock_after(ol_clock_now(), again_after));
 		return;
 	}
 	for (i = 0; i < answer->n; i++)
 		load_row(e, answer->rows[i]);
-	OL_FAILPOINT("load_page");
 	e->load_after = answer->next;
 	if (answer->more)
 		ol_load_next(e);

@@ -1,13 +1,12 @@
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/failpoint.h"
 #include "base/log.h"
 #include "base/must.h"
 #include "engine/core.h"
 #include "engine/wall.h"
 
-static bool ends_attempt(const struct ol_task *);
 static void on_row(void *, const struct ol_answer *);
 static void on_moved(void *, const struct ol_answer *);
 
@@ -19,14 +18,7 @@ finish(struct ol_item *item, bool on_disk)
 
 	if (on_disk)
 		item->fence = item->task->attempt;
-	if (item->task->verdict == OL_EVENT_STARTED)
-		OL_FAILPOINT("start_written");
-	else if (ends_attempt(item->task))
-		OL_FAILPOINT("end_written");
-	else
-		OL_FAILPOINT("idle_written");
-	ol_scheduler_written(
-	    e->scheduler, item->task, on_disk, ol_clock_now());
+	ol_scheduler_written(e->scheduler, item->task, on_disk, ol_clock_now());
 	ol_core_soon(e);
 }
 
@@ -87,6 +79,8 @@ error_of(const struct ol_item *item, struct ol_bytes *error)
 			return NULL;
 		if (verdict == OL_EVENT_POISONED)
 			failure.kind = "crashed";
+	} else if (failure.kind != NULL) {
+		/* Of an attempt whose end could not be written in its time. */
 	} else if (verdict == OL_EVENT_EXPIRED) {
 		failure = (struct ol_failure){ .kind = "expired",
 			.message = "it was not started in time",
@@ -133,19 +127,13 @@ ask_move(struct ol_item *item)
 		error = error_of(item, &move.error);
 	if (ends_attempt(task)) {
 		move.attempt_ended = ol_wall_now();
-		move.log = (struct ol_bytes){ item->failure.text,
-			item->failure.size };
+		move.log =
+		    (struct ol_bytes){ item->failure.text, item->failure.size };
 		if (move.state == OL_ROW_SUCCEEDED) {
 			move.result = item->result;
 			move.result_type = item->result_type;
 		}
 	}
-	if (task->verdict == OL_EVENT_STARTED)
-		OL_FAILPOINT("start_write");
-	else if (ends_attempt(task))
-		OL_FAILPOINT("end_write");
-	else
-		OL_FAILPOINT("idle_write");
 	item->request = ol_store_move(ol_core_store(e, task), &move,
 	    conf != NULL && conf->durable == OL_DURABLE_LAZY, on_moved, item);
 	/* Its fields are bounded where they come from. */
@@ -159,8 +147,14 @@ void
 ol_write_begin(void *engine, struct ol_task *task)
 {
 	struct ol_engine *e = engine;
-	struct ol_item *item = ol_item_of(e, task);
+	struct ol_item *item = ol_item_find(&e->items, task);
 
+	if (item == NULL) {
+		item = ol_item_of(e, task);
+		/* The row does not know of the attempt that begins. */
+		if (task->verdict == OL_EVENT_STARTED)
+			item->fence--;
+	}
 	if (task->verdict == OL_EVENT_STARTED)
 		item->started = ol_wall_now();
 	/* What the row has and the move would take away is read before. */
@@ -235,8 +229,8 @@ ol_write_settled(void *engine, const uint8_t *id, const struct ol_row *row)
 		ol_submit_settled(item, row != NULL);
 		return;
 	}
-	on_disk = row != NULL && row->attempt == item->task->attempt &&
-		  row->state ==
-		      row_state((enum ol_task_event)item->task->verdict);
+	on_disk =
+	    row != NULL && row->attempt == item->task->attempt &&
+	    row->state == row_state((enum ol_task_event)item->task->verdict);
 	finish(item, on_disk);
 }
