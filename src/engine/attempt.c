@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/failpoint.h"
 #include "base/must.h"
 #include "engine/context.h"
 #include "engine/core.h"
@@ -86,7 +87,9 @@ launch(struct ol_item *item)
 	variables = ol_context_unpack(row->context, &job.ncontext);
 	job.context = variables;
 	item->began = ol_clock_now();
+	OL_FAILPOINT("launch");
 	item->running = ol_programs_start(e->programs, &job, &events, item);
+	OL_FAILPOINT("launched");
 	free(variables);
 	ol_body_free(item->payload);
 	item->payload = NULL;
@@ -140,6 +143,7 @@ on_payload(void *arg, const struct ol_answer *answer)
 		on_unread(item, answer);
 		return;
 	}
+	OL_FAILPOINT("payload_read");
 	item->payload = ol_body_ref(answer->body);
 	item->has_payload = true;
 	launch_when_read(item);
@@ -237,6 +241,7 @@ on_end(void *arg, const struct ol_run_end *end)
 	struct ol_item *item = arg;
 	struct ol_engine *e = item->engine;
 
+	OL_FAILPOINT("ended");
 	item->running = NULL;
 	item->ending = end->ending;
 	keep_end(item, end);

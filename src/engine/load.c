@@ -1,6 +1,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/failpoint.h"
 #include "base/log.h"
 #include "engine/core.h"
 #include "engine/wall.h"
@@ -144,6 +145,7 @@ on_page(void *arg, const struct ol_answer *answer)
 	}
 	for (i = 0; i < answer->n; i++)
 		load_row(e, answer->rows[i]);
+	OL_FAILPOINT("load_page");
 	e->load_after = answer->next;
 	if (answer->more)
 		ol_load_next(e);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/failpoint.h"
 #include "base/log.h"
 #include "base/must.h"
 #include "engine/context.h"
@@ -46,8 +47,10 @@ on_disk(struct ol_item *item)
 	if (!runs)
 		item->row = NULL;
 	item->fence = item->task->attempt;
+	OL_FAILPOINT("submit_written");
 	ol_scheduler_written(e->scheduler, item->task, true, ol_clock_now());
 	ol_core_soon(e);
+	OL_FAILPOINT("submit_answer");
 	if (call != NULL)
 		ol_call_answer(call, row, NULL);
 	if (!runs)
@@ -244,6 +247,7 @@ write_task(struct ol_engine_call *call, struct ol_task *task,
 	row = new_row(task, s, scope, context);
 	item->started = row.started;
 	call->id = task->id;
+	OL_FAILPOINT("submit_write");
 	item->request = ol_store_submit(ol_core_store(e, task), &row,
 	    s->payload, conf->durable == OL_DURABLE_LAZY, on_submitted, item);
 	if (item->request == NULL) {

@@ -2,11 +2,13 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/failpoint.h"
 #include "base/log.h"
 #include "base/must.h"
 #include "engine/core.h"
 #include "engine/wall.h"
 
+static bool ends_attempt(const struct ol_task *);
 static void on_row(void *, const struct ol_answer *);
 static void on_moved(void *, const struct ol_answer *);
 
@@ -18,6 +20,12 @@ finish(struct ol_item *item, bool on_disk)
 
 	if (on_disk)
 		item->fence = item->task->attempt;
+	if (item->task->verdict == OL_EVENT_STARTED)
+		OL_FAILPOINT("start_written");
+	else if (ends_attempt(item->task))
+		OL_FAILPOINT("end_written");
+	else
+		OL_FAILPOINT("idle_written");
 	ol_scheduler_written(e->scheduler, item->task, on_disk, ol_clock_now());
 	ol_core_soon(e);
 }
@@ -134,6 +142,12 @@ ask_move(struct ol_item *item)
 			move.result_type = item->result_type;
 		}
 	}
+	if (task->verdict == OL_EVENT_STARTED)
+		OL_FAILPOINT("start_write");
+	else if (ends_attempt(task))
+		OL_FAILPOINT("end_write");
+	else
+		OL_FAILPOINT("idle_write");
 	item->request = ol_store_move(ol_core_store(e, task), &move,
 	    conf != NULL && conf->durable == OL_DURABLE_LAZY, on_moved, item);
 	/* Its fields are bounded where they come from. */
