@@ -529,6 +529,48 @@ test_names(void **state)
 	}
 }
 
+static int
+any_user(const char *name, uid_t *uid, gid_t *gid)
+{
+	/* Each another one. */
+	*uid = *gid = 2000 + (uid_t)strlen(name);
+	return 0;
+}
+
+/* The sample is good, and what it shows as defaults are the defaults. */
+static void
+test_sample(void **state)
+{
+	struct ol_world world = fake_world();
+	const struct ol_conf_task *task, *plain;
+	struct ol_conf *conf;
+
+	(void)state;
+	world.euid = 0;
+	world.user = any_user;
+	conf = ol_conf_load_in(&world, SAMPLE, NULL, stderr, false);
+	assert_non_null(conf);
+	task = task_of(conf, "thumbnail");
+	plain = task_of(conf, "report");
+	assert_null(task->directory);
+	assert_true(task->timeout == plain->timeout);
+	assert_true(task->kill_grace == plain->kill_grace);
+	assert_int_equal(task->retries, plain->retries);
+	assert_true(task->backoff == plain->backoff);
+	assert_true(task->backoff_max == plain->backoff_max);
+	assert_int_equal(task->poison_after, plain->poison_after);
+	assert_int_equal(task->max_waiting, plain->max_waiting);
+	assert_true(task->expires == plain->expires);
+	assert_int_equal(task->priority, plain->priority);
+	assert_int_equal(task->durable, plain->durable);
+	assert_true(task->max_payload == plain->max_payload);
+	assert_true(task->max_result == plain->max_result);
+	assert_int_equal(task->methods, plain->methods);
+	assert_int_equal(task->submit_by, plain->submit_by);
+	assert_int_equal(task->client_cancel, plain->client_cancel);
+	ol_conf_free(conf);
+}
+
 /* --- the world ----------------------------------------------------------- */
 
 struct scene {
@@ -640,6 +682,7 @@ main(void)
 		cmocka_unit_test(test_load_text_of_any_size),
 		cmocka_unit_test(test_load_text_damaged),
 		cmocka_unit_test(test_names),
+		cmocka_unit_test(test_sample),
 		cmocka_unit_test(test_check_world),
 	};
 
