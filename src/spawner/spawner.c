@@ -31,7 +31,7 @@ struct report {
 };
 
 struct spawner {
-	const struct ol_spawner_options *options;
+	int master, engine;
 	struct ol_loop *loop;
 	struct ol_watch *on_master, *on_engine, *on_room;
 	STAILQ_HEAD(, report) reports;
@@ -67,7 +67,7 @@ on_room(void *arg)
 	struct report *report;
 
 	while ((report = STAILQ_FIRST(&spawner->reports)) != NULL) {
-		if (ol_channel_send(spawner->options->engine, report->message,
+		if (ol_channel_send(spawner->engine, report->message,
 			report->len, NULL, 0) == -1 &&
 		    (errno == EAGAIN || errno == ENOBUFS))
 			return;
@@ -89,8 +89,7 @@ tell(void *arg, const struct ol_spawn *message)
 	if (spawner->leaving || len == 0 || len > REPORT_MAX)
 		return;
 	if (STAILQ_EMPTY(&spawner->reports) &&
-	    (ol_channel_send(spawner->options->engine, bytes, len, NULL, 0) ==
-		    0 ||
+	    (ol_channel_send(spawner->engine, bytes, len, NULL, 0) == 0 ||
 		(errno != EAGAIN && errno != ENOBUFS)))
 		return; /* sent; or its end is seen when we read */
 	report = ol_must(malloc(sizeof(*report)));
@@ -99,7 +98,7 @@ tell(void *arg, const struct ol_spawn *message)
 	STAILQ_INSERT_TAIL(&spawner->reports, report, link);
 	if (spawner->on_room == NULL)
 		spawner->on_room = ol_must(ol_watch_new_write(
-		    spawner->loop, spawner->options->engine, on_room, spawner));
+		    spawner->loop, spawner->engine, on_room, spawner));
 }
 
 /* --- from the master --- */
@@ -108,26 +107,38 @@ static struct ol_conf *
 load(int fd)
 {
 	struct ol_conf *conf = NULL;
-	char *text;
-	size_t len;
+	char *text, *errors = NULL;
+	size_t len, errors_len;
+	FILE *f = open_memstream(&errors, &errors_len);
 
+	ol_must(f);
 	if ((text = ol_sealed_read(fd, &len)) == NULL)
-		ol_log_error(
-		    NULL, "cannot read the configuration: %s", strerror(errno));
+		fprintf(f, "%s", strerror(errno));
+	else
+		conf = ol_conf_load_text(text, len, f);
+	if (fclose(f) == 0 && conf == NULL)
+		ol_log_error(NULL, "cannot use the configuration: %s", errors);
+	free(errors);
 	free(text);
 	return conf;
+}
+
+static void
+close_fds(const int *fds, size_t n)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		close(fds[i]);
 }
 
 static int
 find_scratch(struct spawner *spawner, const struct ol_conf *conf)
 {
 	struct ol_jobs *jobs = &spawner->jobs;
-	const char *folder = spawner->options->scratch;
 	char *path;
 
-	if (folder != NULL)
-		path = ol_must(strdup(folder));
-	else if (asprintf(&path, "%s/scratch", conf->state) == -1)
+	if (asprintf(&path, "%s/scratch", conf->state) == -1)
 		ol_must(NULL);
 	/* Programs get it as their TMPDIR, from another directory. */
 	jobs->scratch = realpath(path, NULL);
@@ -138,16 +149,20 @@ find_scratch(struct spawner *spawner, const struct ol_conf *conf)
 	return jobs->scratch == NULL ? -1 : 0;
 }
 
+/* Takes the log files in fds, which follow the configuration. */
 static int
-apply(struct spawner *spawner, uint32_t generation, int fd)
+apply(struct spawner *spawner, uint32_t generation, const int *fds, size_t nlog)
 {
 	struct ol_conf *conf;
 	struct ol_catalog *catalog;
 
-	conf = (spawner->options->load != NULL ? spawner->options->load : load)(
-	    fd);
-	if (conf == NULL)
+	if ((conf = load(fds[0])) == NULL) {
+		close_fds(fds + 1, nlog);
 		return -1;
+	}
+	if (ol_log_adopt(conf->logs, conf->nlogs, fds + 1, nlog) == -1)
+		ol_log_error(
+		    NULL, "cannot use the log files: %s", strerror(errno));
 	if (!spawner->has_jobs && spawner->jobs.scratch == NULL &&
 	    find_scratch(spawner, conf) == -1) {
 		ol_conf_free(conf);
@@ -165,6 +180,7 @@ apply(struct spawner *spawner, uint32_t generation, int fd)
 	return 0;
 }
 
+/* Takes fds. */
 static void
 obey(struct spawner *spawner, const struct ol_order *order, const int *fds)
 {
@@ -172,18 +188,26 @@ obey(struct spawner *spawner, const struct ol_order *order, const int *fds)
 
 	switch (order->verb) {
 	case OL_ORDER_CONFIG:
-		if (apply(spawner, order->generation, fds[0]) == 0)
-			break;
-		snprintf(failed.reason, sizeof(failed.reason),
-		    "the spawner cannot use configuration %u",
-		    order->generation);
-		ol_order_send(spawner->options->master, &failed, NULL);
+		if (order->nlisten == 0 &&
+		    apply(spawner, order->generation, fds, order->nlog) == -1) {
+			snprintf(failed.reason, sizeof(failed.reason),
+			    "the spawner cannot use configuration %u",
+			    order->generation);
+			ol_order_send(spawner->master, &failed, NULL);
+		}
+		close(fds[0]);
+		close_fds(fds + 1, order->nlisten);
+		break;
+	case OL_ORDER_REOPEN:
+		if (ol_log_adopt_again(fds, order->nlog) == -1)
+			ol_log_error(NULL, "cannot use the log files: %s",
+			    strerror(errno));
 		break;
 	case OL_ORDER_EXIT:
 		leave(spawner, "told to end");
 		break;
 	default:
-		break;
+		close_fds(fds, ol_order_fds(order));
 	}
 }
 
@@ -193,10 +217,9 @@ read_orders(struct spawner *spawner)
 {
 	struct ol_order order;
 	int fds[OL_CHANNEL_FDS], rc;
-	size_t i;
 
 	while (!spawner->leaving) {
-		rc = ol_order_receive(spawner->options->master, &order, fds);
+		rc = ol_order_receive(spawner->master, &order, fds);
 		if (rc == 0) {
 			leave(spawner, "the master is gone");
 			return;
@@ -211,8 +234,6 @@ read_orders(struct spawner *spawner)
 			return;
 		}
 		obey(spawner, &order, fds);
-		for (i = 0; i < ol_order_fds(&order); i++)
-			close(fds[i]);
 	}
 }
 
@@ -278,7 +299,7 @@ on_engine(void *arg)
 
 	for (i = 0; i < AT_ONCE && !spawner->leaving; i++) {
 		n = ol_channel_receive(
-		    spawner->options->engine, bytes, sizeof(bytes), fds, &nfds);
+		    spawner->engine, bytes, sizeof(bytes), fds, &nfds);
 		if (n == 0) {
 			leave(spawner, "the engine is gone");
 			return;
@@ -350,14 +371,14 @@ fini(struct spawner *spawner)
 		free(spawner->jobs.scratch);
 	ol_catalog_free(spawner->catalog);
 	ol_loop_free(spawner->loop);
-	close(spawner->options->master);
-	close(spawner->options->engine);
+	close(spawner->master);
+	close(spawner->engine);
 }
 
 int
-ol_spawner_run(const struct ol_spawner_options *options)
+ol_spawner_run(int master, int engine)
 {
-	struct spawner spawner = { .options = options };
+	struct spawner spawner = { .master = master, .engine = engine };
 
 	ignore_signals();
 	if (occupy_standard() == -1 ||
@@ -372,11 +393,11 @@ ol_spawner_run(const struct ol_spawner_options *options)
 	spawner.jobs.on_exited = tell;
 	spawner.jobs.on_empty = on_empty;
 	spawner.jobs.arg = &spawner;
-	ol_spawn_prepare(options->engine);
-	spawner.on_master = ol_must(
-	    ol_watch_new(spawner.loop, options->master, on_master, &spawner));
-	spawner.on_engine = ol_must(
-	    ol_watch_new(spawner.loop, options->engine, on_engine, &spawner));
+	ol_spawn_prepare(engine);
+	spawner.on_master =
+	    ol_must(ol_watch_new(spawner.loop, master, on_master, &spawner));
+	spawner.on_engine =
+	    ol_must(ol_watch_new(spawner.loop, engine, on_engine, &spawner));
 	ol_loop_run(spawner.loop);
 	fini(&spawner);
 	return 0;
