@@ -117,6 +117,7 @@ install_packages()
 	need libfcgi-dev test -f /usr/include/fcgiapp.h
 	need libevent-dev test -f /usr/include/event2/event.h
 	need libsqlite3-dev test -f /usr/include/sqlite3.h
+	need libjansson-dev test -f /usr/include/jansson.h
 	need libbsd-dev test -f /usr/include/bsd/bsd.h
 	need libcurl4-openssl-dev pkg-config --exists libcurl
 	need libjpeg62-turbo-dev test -f /usr/include/jpeglib.h

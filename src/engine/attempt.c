@@ -25,9 +25,9 @@ end_unbegun(struct ol_item *item, enum ol_outcome outcome, bool unreachable)
 {
 	struct ol_engine *e = item->engine;
 
-	item->ending = (struct ol_ending){ .outcome = outcome,
-		.unreachable = unreachable,
-		.delay = -1 };
+	item->ending = (struct ol_ending){
+		.outcome = outcome, .unreachable = unreachable, .delay = -1
+	};
 	item->is_unbegun = true;
 	TAILQ_INSERT_TAIL(&e->unbegun, item, link);
 	ol_core_soon(e);
@@ -79,7 +79,7 @@ launch(struct ol_item *item)
 	struct ol_run_variable *variables;
 
 	/* Its type went in this moment, or it was stopped. */
-	if (job.conf == NULL || item->is_stopped) {
+	if (job.conf == NULL || item->is_stopped || e->closing) {
 		end_unbegun(item, OL_OUTCOME_INTERRUPTED, false);
 		return;
 	}
@@ -121,8 +121,7 @@ on_row(void *arg, const struct ol_answer *answer)
 	struct ol_item *item = arg;
 
 	item->row_request = NULL;
-	if (answer->failed != OL_STORE_DONE ||
-	    answer->status != OL_STORE_OK) {
+	if (answer->failed != OL_STORE_DONE || answer->status != OL_STORE_OK) {
 		on_unread(item, answer);
 		return;
 	}
@@ -137,8 +136,7 @@ on_payload(void *arg, const struct ol_answer *answer)
 	struct ol_item *item = arg;
 
 	item->payload_request = NULL;
-	if (answer->failed != OL_STORE_DONE ||
-	    answer->status != OL_STORE_OK) {
+	if (answer->failed != OL_STORE_DONE || answer->status != OL_STORE_OK) {
 		on_unread(item, answer);
 		return;
 	}

@@ -79,8 +79,8 @@ ol_engine_cancel_call(struct ol_engine_call *call)
 }
 
 void
-ol_call_answer(struct ol_engine_call *call, const struct ol_row *row,
-    struct ol_body *body)
+ol_call_answer(
+    struct ol_engine_call *call, const struct ol_row *row, struct ol_body *body)
 {
 	struct ol_engine_result result = { .answer = call->answer,
 		.body = body,
@@ -129,8 +129,11 @@ ol_call_refuse_soon(struct ol_engine_call *call, enum ol_engine_answer answer,
 static void
 fail(struct ol_engine_call *call)
 {
-	ol_call_refuse(
-	    call, OL_ENGINE_NOT_TAKEN, "the store does not answer now", 2);
+	/* What was cancelled stays so, whether it can be told or not. */
+	ol_call_refuse(call,
+	    call->kind == OL_CALL_CANCEL ? OL_ENGINE_UNSURE
+					 : OL_ENGINE_NOT_TAKEN,
+	    "the store does not answer now", 2);
 }
 
 void
@@ -223,8 +226,8 @@ look_first(struct ol_engine_call *call)
 	struct ol_engine *e = call->engine;
 
 	if (e->closing || e->durable == NULL)
-		ol_call_refuse_soon(call, OL_ENGINE_NOT_TAKEN,
-		    "the daemon is stopping", 2);
+		ol_call_refuse_soon(
+		    call, OL_ENGINE_NOT_TAKEN, "the daemon is stopping", 2);
 	else
 		ol_call_look(call);
 }
@@ -333,8 +336,8 @@ on_erased(void *arg, const struct ol_answer *answer)
 /* --- What is asked from outside. --- */
 
 struct ol_engine_call *
-ol_engine_get(struct ol_engine *e, const struct ol_id *id, ol_engine_fn *fn,
-    void *arg)
+ol_engine_get(
+    struct ol_engine *e, const struct ol_id *id, ol_engine_fn *fn, void *arg)
 {
 	struct ol_engine_call *call = ol_call_new(e, OL_CALL_GET, id, fn, arg);
 
@@ -343,8 +346,8 @@ ol_engine_get(struct ol_engine *e, const struct ol_id *id, ol_engine_fn *fn,
 }
 
 struct ol_engine_call *
-ol_engine_get_result(struct ol_engine *e, const struct ol_id *id,
-    ol_engine_fn *fn, void *arg)
+ol_engine_get_result(
+    struct ol_engine *e, const struct ol_id *id, ol_engine_fn *fn, void *arg)
 {
 	struct ol_engine_call *call =
 	    ol_call_new(e, OL_CALL_RESULT, id, fn, arg);
@@ -354,8 +357,8 @@ ol_engine_get_result(struct ol_engine *e, const struct ol_id *id,
 }
 
 struct ol_engine_call *
-ol_engine_purge(struct ol_engine *e, const struct ol_id *id, ol_engine_fn *fn,
-    void *arg)
+ol_engine_purge(
+    struct ol_engine *e, const struct ol_id *id, ol_engine_fn *fn, void *arg)
 {
 	struct ol_engine_call *call =
 	    ol_call_new(e, OL_CALL_PURGE, id, fn, arg);
@@ -365,16 +368,18 @@ ol_engine_purge(struct ol_engine *e, const struct ol_id *id, ol_engine_fn *fn,
 }
 
 struct ol_engine_call *
-ol_engine_cancel(struct ol_engine *e, const struct ol_id *id, ol_engine_fn *fn,
-    void *arg)
+ol_engine_cancel(
+    struct ol_engine *e, const struct ol_id *id, ol_engine_fn *fn, void *arg)
 {
 	struct ol_engine_call *call =
 	    ol_call_new(e, OL_CALL_CANCEL, id, fn, arg);
 	const struct ol_task *task;
 
-	if (e->loading) {
+	if (e->loading || e->closing) {
 		ol_call_refuse_soon(call, OL_ENGINE_NOT_TAKEN,
-		    "the tasks of an earlier life are being read", 2);
+		    e->closing ? "the daemon is stopping"
+			       : "the tasks of an earlier life are being read",
+		    2);
 		return call;
 	}
 	switch (ol_scheduler_cancel(e->scheduler, id, ol_clock_now())) {

@@ -49,8 +49,8 @@ struct ol_engine_call *ol_call_new(struct ol_engine *, enum ol_call_kind,
     const struct ol_id *id, ol_engine_fn *, void *arg);
 
 /* Now, from the loop; frees the call. Row and body may be NULL. */
-void ol_call_answer(struct ol_engine_call *, const struct ol_row *row,
-    struct ol_body *body);
+void ol_call_answer(
+    struct ol_engine_call *, const struct ol_row *row, struct ol_body *body);
 
 /* As above, without an object. */
 void ol_call_refuse(struct ol_engine_call *, enum ol_engine_answer,

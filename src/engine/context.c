@@ -13,8 +13,8 @@ ol_context_pack(
 
 	*size = 0;
 	for (i = 0; i < n; i++)
-		*size += strlen(variables[i].name) +
-			 strlen(variables[i].value) + 2;
+		*size +=
+		    strlen(variables[i].name) + strlen(variables[i].value) + 2;
 	if (*size == 0)
 		return NULL;
 	packed = ol_must(malloc(*size));

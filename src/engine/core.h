@@ -34,7 +34,7 @@ struct ol_engine {
 	 * must not come from within the call, attempts that never began.
 	 */
 	struct ol_timer *timer;
-	bool is_soon; /* set to go off at once */
+	bool is_soon;		  /* set to go off at once */
 	struct ol_timer *late;	  /* the first of calls is answered too late */
 	struct ol_timer *loader;  /* read again what could not be read */
 	struct ol_timer *janitor; /* retention */
@@ -46,14 +46,14 @@ struct ol_engine {
 	struct ol_calls calls;	       /* all, by deadline */
 	struct ol_calls soon;	       /* to be answered from the loop */
 
-	int spool; /* the folder of the store */
+	int spool;	    /* the folder of the store */
 	int64_t load_after; /* the page of the list */
 	uint32_t loaded, unloadable, strange;
-	int64_t last_end;	/* when a task ended; milliseconds since 1970 */
-	int64_t loading_since;	/* the clock's */
-	uint32_t limit;		/* of attempts at once */
+	int64_t last_end;      /* when a task ended; milliseconds since 1970 */
+	int64_t loading_since; /* the clock's */
+	uint32_t limit;	       /* of attempts at once */
 	bool loading, failing, connected, closing;
-	bool is_planned; /* the janitor will come */
+	bool is_planned;	/* the janitor will come */
 	bool draining, drained; /* drained: was told */
 	int64_t drain_since, deadline, grace;
 };

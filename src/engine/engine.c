@@ -176,8 +176,8 @@ rules_of(const struct ol_conf_task *conf)
 		.durable = conf->durable != OL_DURABLE_OFF,
 		.expires = conf->expires,
 		.retry = { .base = conf->backoff > 0 ? conf->backoff : 1,
-			.max = conf->backoff_max,
-			.exponential = conf->backoff_exponential },
+		    .max = conf->backoff_max,
+		    .exponential = conf->backoff_exponential },
 	};
 }
 
@@ -282,11 +282,10 @@ open_stores(struct ol_engine *e)
 	e->durable = ol_store_open(&ol_store_sqlite, &options);
 	if (e->durable == NULL)
 		return -1;
-	e->spool = open(
-	    e->options.folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	e->spool = open(e->options.folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (e->spool == -1) {
-		ol_log_error(NULL, "%s: %s", e->options.folder,
-		    strerror(errno));
+		ol_log_error(
+		    NULL, "%s: %s", e->options.folder, strerror(errno));
 		goto err;
 	}
 	options.on_settled = NULL;
@@ -367,8 +366,7 @@ ol_engine_free(struct ol_engine *e)
 		return;
 	/* What comes to its commit now is not started any more. */
 	e->closing = true;
-	ol_scheduler_drain(
-	    e->scheduler, ol_clock_now(), 0, ol_clock_now());
+	ol_scheduler_drain(e->scheduler, ol_clock_now(), 0, ol_clock_now());
 	ol_store_close(e->durable);
 	e->durable = NULL;
 	ol_store_close(e->memory);

@@ -79,7 +79,7 @@ string(const char *text, size_t size)
 	size_t i, n, len = 0;
 	json_t *json;
 
-	for (i = 0; i < size; i += n > 0 ? n : 1) {
+	for (i = 0; i<size; i += n> 0 ? n : 1) {
 		n = character((const unsigned char *)text + i, size - i);
 		if (n > 0) {
 			memcpy(copy + len, text + i, n);

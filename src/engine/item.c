@@ -1,6 +1,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/must.h"
 #include "engine/core.h"
 
@@ -21,8 +22,8 @@ grow(struct ol_items *items, uint32_t handle)
 		room *= 2;
 	if (room == items->room)
 		return;
-	items->items = ol_must(
-	    reallocarray(items->items, room, sizeof(struct ol_item *)));
+	items->items =
+	    ol_must(reallocarray(items->items, room, sizeof(struct ol_item *)));
 	items->off = ol_must(realloc(items->off, room));
 	memset(items->items + items->room, 0,
 	    (room - items->room) * sizeof(struct ol_item *));
@@ -124,5 +125,6 @@ ol_item_key_compare(const struct ol_item *a, const struct ol_item *b)
 {
 	int order = strcmp(a->row->key, b->row->key);
 
-	return order != 0 ? order : strcmp(a->row->key_scope, b->row->key_scope);
+	return order != 0 ? order
+			  : strcmp(a->row->key_scope, b->row->key_scope);
 }

@@ -44,14 +44,14 @@ struct ol_item {
 	struct ol_body *payload; /* until it begins */
 	bool has_payload;	 /* also when that is NULL: empty */
 	bool is_stopped;	 /* told so before it began */
-	bool is_unbegun;	 /* in unbegun: it never began, ending says why */
+	bool is_unbegun; /* in unbegun: it never began, ending says why */
 	struct ol_store_request *row_request, *payload_request;
 	struct ol_running *running;
-	int64_t started;  /* milliseconds since 1970 */
-	int64_t began;	  /* the clock's */
-	int progress;	  /* -1: none */
+	int64_t started;     /* milliseconds since 1970 */
+	int64_t began;	     /* the clock's */
+	int progress;	     /* -1: none */
 	char *progress_text; /* NULL: none */
-	int64_t stop_at; /* a shutdown_delay of its own; OL_NEVER: none */
+	int64_t stop_at;     /* a shutdown_delay of its own; OL_NEVER: none */
 
 	/* Its end, until that is written. */
 	struct ol_ending ending;

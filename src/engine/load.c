@@ -138,8 +138,8 @@ on_page(void *arg, const struct ol_answer *answer)
 	if (e->closing)
 		return;
 	if (answer->failed != OL_STORE_DONE) {
-		ol_timer_at(e->loader,
-		    ol_clock_after(ol_clock_now(), again_after));
+		ol_timer_at(
+		    e->loader, ol_clock_after(ol_clock_now(), again_after));
 		return;
 	}
 	for (i = 0; i < answer->n; i++)

@@ -5,8 +5,8 @@
 #include "engine/core.h"
 
 void
-ol_report_about(const struct ol_engine *e, const struct ol_task *task,
-    struct ol_log *log)
+ol_report_about(
+    const struct ol_engine *e, const struct ol_task *task, struct ol_log *log)
 {
 	char id[OL_ID_TEXT_SIZE];
 
@@ -24,8 +24,8 @@ reason(const struct ol_item *item, char *buf, size_t size)
 	buf[0] = '\0';
 	if (f == NULL || f->kind == NULL)
 		return buf;
-	snprintf(buf, size, ": %s",
-	    f->message[0] != '\0' ? f->message : f->kind);
+	snprintf(
+	    buf, size, ": %s", f->message[0] != '\0' ? f->message : f->kind);
 	return buf;
 }
 

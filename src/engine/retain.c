@@ -36,8 +36,8 @@ static void
 plan(struct ol_engine *e)
 {
 	const struct ol_conf_store *rule = &e->conf->store;
-	int64_t last = e->last_end +
-		       most(rule->retain, rule->retain_failed) / OL_MSEC(1);
+	int64_t last =
+	    e->last_end + most(rule->retain, rule->retain_failed) / OL_MSEC(1);
 
 	if (ol_wall_now() <= last + apart(e) / OL_MSEC(1))
 		ol_timer_at(

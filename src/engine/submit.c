@@ -138,6 +138,8 @@ on_submitted(void *arg, const struct ol_answer *answer)
 static const char *
 refusal(const struct ol_engine *e, const struct ol_conf_task *conf)
 {
+	if (e->closing)
+		return "the daemon is stopping";
 	if (e->loading)
 		return "the tasks of an earlier life are being read";
 	if (e->failing && conf->durable != OL_DURABLE_OFF)
@@ -166,8 +168,7 @@ refused(struct ol_engine_call *call, enum ol_submitted submitted)
 		break;
 	case OL_SUBMIT_DRAINING:
 		ol_call_refuse_soon(call, OL_ENGINE_NOT_TAKEN,
-		    "the daemon is stopping, and such a task would be lost",
-		    5);
+		    "the daemon is stopping, and such a task would be lost", 5);
 		break;
 	case OL_SUBMIT_UNKNOWN_TYPE:
 		ol_call_refuse_soon(
@@ -211,8 +212,8 @@ new_row(const struct ol_task *task, const struct ol_engine_submit *s,
 	if (s->session != NULL)
 		memcpy(row.session, s->session, sizeof(row.session));
 	if (row.state == OL_ROW_SCHEDULED)
-		row.due = s->delay == 0 ? s->due
-					: ol_wall_from_clock(task->due);
+		row.due =
+		    s->delay == 0 ? s->due : ol_wall_from_clock(task->due);
 	if (s->key != NULL && s->key[0] != '\0') {
 		row.key_scope = scope;
 		row.key = s->key;
@@ -247,8 +248,8 @@ write_task(struct ol_engine_call *call, struct ol_task *task,
 	    s->payload, conf->durable == OL_DURABLE_LAZY, on_submitted, item);
 	if (item->request == NULL) {
 		not_on_disk(item, true);
-		ol_call_refuse_soon(call, OL_ENGINE_NOT_TAKEN,
-		    "a field of it is too long", 0);
+		ol_call_refuse_soon(
+		    call, OL_ENGINE_NOT_TAKEN, "a field of it is too long", 0);
 		free(packed);
 		return;
 	}
@@ -305,8 +306,8 @@ ol_engine_submit(struct ol_engine *e, const struct ol_engine_submit *s,
 	submit.due = s->delay > 0 ? ol_clock_after(now, s->delay)
 		     : s->due > 0 ? ol_wall_to_clock(s->due)
 				  : now;
-	if (!refused(call,
-		ol_scheduler_submit(e->scheduler, &submit, now, &task)))
+	if (!refused(
+		call, ol_scheduler_submit(e->scheduler, &submit, now, &task)))
 		write_task(call, task, s, conf, scope);
 	ol_core_soon(e);
 	return call;

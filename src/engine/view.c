@@ -41,8 +41,7 @@ attempts_max(const struct ol_engine *e, const struct ol_row *row,
 	uint32_t retries = conf != NULL ? (uint32_t)conf->retries : 0;
 
 	if (task != NULL && ol_state_has_slot((enum ol_task_state)task->state))
-		retries =
-		    ol_scheduler_run(e->scheduler, task)->rules.retries;
+		retries = ol_scheduler_run(e->scheduler, task)->rules.retries;
 	return 1 + retries + refunds > attempt ? 1 + retries + refunds
 					       : attempt;
 }
@@ -53,8 +52,8 @@ add_memory(struct ol_object *o, const struct ol_engine *e,
     const struct ol_row *row, const struct ol_task *task)
 {
 	const struct ol_item *item = ol_item_find(&e->items, task);
-	bool waits = task->state == OL_TASK_SCHEDULED ||
-		     task->state == OL_TASK_RETRYING;
+	bool waits =
+	    task->state == OL_TASK_SCHEDULED || task->state == OL_TASK_RETRYING;
 
 	o->state = ol_state_name((enum ol_task_state)task->state);
 	o->attempt = task->attempt;

@@ -1,3 +1,4 @@
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -17,8 +18,7 @@ finish(struct ol_item *item, bool on_disk)
 
 	if (on_disk)
 		item->fence = item->task->attempt;
-	ol_scheduler_written(
-	    e->scheduler, item->task, on_disk, ol_clock_now());
+	ol_scheduler_written(e->scheduler, item->task, on_disk, ol_clock_now());
 	ol_core_soon(e);
 }
 
@@ -79,6 +79,8 @@ error_of(const struct ol_item *item, struct ol_bytes *error)
 			return NULL;
 		if (verdict == OL_EVENT_POISONED)
 			failure.kind = "crashed";
+	} else if (failure.kind != NULL) {
+		/* Of an attempt whose end could not be written in its time. */
 	} else if (verdict == OL_EVENT_EXPIRED) {
 		failure = (struct ol_failure){ .kind = "expired",
 			.message = "it was not started in time",
@@ -125,8 +127,8 @@ ask_move(struct ol_item *item)
 		error = error_of(item, &move.error);
 	if (ends_attempt(task)) {
 		move.attempt_ended = ol_wall_now();
-		move.log = (struct ol_bytes){ item->failure.text,
-			item->failure.size };
+		move.log =
+		    (struct ol_bytes){ item->failure.text, item->failure.size };
 		if (move.state == OL_ROW_SUCCEEDED) {
 			move.result = item->result;
 			move.result_type = item->result_type;
@@ -145,8 +147,14 @@ void
 ol_write_begin(void *engine, struct ol_task *task)
 {
 	struct ol_engine *e = engine;
-	struct ol_item *item = ol_item_of(e, task);
+	struct ol_item *item = ol_item_find(&e->items, task);
 
+	if (item == NULL) {
+		item = ol_item_of(e, task);
+		/* The row does not know of the attempt that begins. */
+		if (task->verdict == OL_EVENT_STARTED)
+			item->fence--;
+	}
 	if (task->verdict == OL_EVENT_STARTED)
 		item->started = ol_wall_now();
 	/* What the row has and the move would take away is read before. */
@@ -221,8 +229,8 @@ ol_write_settled(void *engine, const uint8_t *id, const struct ol_row *row)
 		ol_submit_settled(item, row != NULL);
 		return;
 	}
-	on_disk = row != NULL && row->attempt == item->task->attempt &&
-		  row->state ==
-		      row_state((enum ol_task_event)item->task->verdict);
+	on_disk =
+	    row != NULL && row->attempt == item->task->attempt &&
+	    row->state == row_state((enum ol_task_event)item->task->verdict);
 	finish(item, on_disk);
 }
