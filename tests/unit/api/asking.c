@@ -123,13 +123,12 @@ asking_request(struct records *r, const char *what, const char *const *more,
 	const char *params[64];
 	char method[64], uri[2048], query[2048], length[64];
 	const char *path = strchr(what, ' ') + 1, *mark = strchr(path, '?');
-	size_t n = 0, path_len = mark == NULL ? strlen(path)
-					      : (size_t)(mark - path);
+	size_t n = 0,
+	       path_len = mark == NULL ? strlen(path) : (size_t)(mark - path);
 
 	snprintf(method, sizeof(method), "REQUEST_METHOD=%.*s",
 	    (int)(path - 1 - what), what);
-	snprintf(
-	    uri, sizeof(uri), "DOCUMENT_URI=%.*s", (int)path_len, path);
+	snprintf(uri, sizeof(uri), "DOCUMENT_URI=%.*s", (int)path_len, path);
 	snprintf(query, sizeof(query), "QUERY_STRING=%s",
 	    mark == NULL ? "" : mark + 1);
 	snprintf(length, sizeof(length), "CONTENT_LENGTH=%zu", len);

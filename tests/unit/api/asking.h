@@ -66,7 +66,7 @@ void asking_turn(struct asking *);
 const struct reply *asking_reply(struct asking *, int fd);
 
 /* The records of a request. */
-void asking_request(struct records *, const char *what,
-    const char *const *more, const void *body, size_t len);
+void asking_request(struct records *, const char *what, const char *const *more,
+    const void *body, size_t len);
 
 #endif

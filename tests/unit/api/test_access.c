@@ -58,12 +58,11 @@ check(struct asking *a, const struct expected *e, int location, int door)
 		    ol_access_name((enum ol_access)location),
 		    ol_access_name((enum ol_access)door), reply->status);
 	if (!may) {
-		snprintf(access, sizeof(access), "access \\\"%s\\\"",
-		    e->missing);
+		snprintf(
+		    access, sizeof(access), "access \\\"%s\\\"", e->missing);
 		assert_non_null(strstr(reply->body, access));
 		assert_string_equal(a->engine.asked, "");
-		assert_string_equal(
-		    reply_header(reply, "Content-Type"),
+		assert_string_equal(reply_header(reply, "Content-Type"),
 		    "application/problem+json");
 	}
 }
@@ -97,11 +96,10 @@ test_whole(void **state)
 			const char *path = strchr(expected[k].what, ' ') + 1;
 			char below[256];
 			struct ol_route_found found;
-			unsigned method = expected[k].what[0] == 'G'
-					      ? OL_METHOD_GET
-					  : expected[k].what[0] == 'P'
-					      ? OL_METHOD_POST
-					      : OL_METHOD_DELETE;
+			unsigned method =
+			    expected[k].what[0] == 'G'	 ? OL_METHOD_GET
+			    : expected[k].what[0] == 'P' ? OL_METHOD_POST
+							 : OL_METHOD_DELETE;
 			char *query;
 
 			if (expected[k].more != NULL) {
@@ -138,14 +136,12 @@ test_sets(void **state)
 	assert_int_equal((client | app | viewer) & ~operator, 0);
 	assert_int_equal(app & viewer, OL_MAY_READ | OL_MAY_READ_ALL);
 	assert_int_equal(client & viewer, OL_MAY_READ);
-	assert_int_equal(
-	    operator& ~(client | app | viewer), OL_MAY_OPERATE);
+	assert_int_equal(operator& ~(client | app | viewer), OL_MAY_OPERATE);
 	assert_int_equal(ol_access_find("viewer", &access), 0);
 	assert_int_equal(access, OL_ACCESS_VIEWER);
 	assert_int_equal(ol_access_find("Viewer", &access), -1);
 	assert_int_equal(ol_access_find("", &access), -1);
-	assert_int_equal(
-	    ol_access_to_submit(OL_ACCESS_VIEWER) & OL_MAY_OPERATE,
+	assert_int_equal(ol_access_to_submit(OL_ACCESS_VIEWER) & OL_MAY_OPERATE,
 	    OL_MAY_OPERATE);
 }
 

@@ -78,8 +78,8 @@ test_words(void **state)
 	assert_string_equal(r.e.query, "a=b");
 	assert_string_equal(r.e.key, "k");
 	assert_string_equal(r.e.if_none_match, "\"x\"");
-	assert_string_equal(ol_envelope_param(&r.e, "HTTP_HOST"),
-	    "www.example.org");
+	assert_string_equal(
+	    ol_envelope_param(&r.e, "HTTP_HOST"), "www.example.org");
 	assert_string_equal(ol_envelope_param(&r.e, "HTTP_HOS"), "");
 }
 
@@ -135,8 +135,8 @@ test_refused(void **state)
 
 	(void)state;
 	snprintf(long_owner, sizeof(long_owner), "OUTLAST_OWNER=%0256d", 1);
-	snprintf(long_session, sizeof(long_session), "OUTLAST_SESSION=%04097d",
-	    1);
+	snprintf(
+	    long_session, sizeof(long_session), "OUTLAST_SESSION=%04097d", 1);
 	snprintf(long_type, sizeof(long_type), "CONTENT_TYPE=%0256d", 1);
 	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		envelope_of(&r, bad[i].param);

@@ -22,8 +22,8 @@ parse(const struct ol_json *json)
 
 	assert_false(json->failed);
 	assert_int_equal(json->text[json->len - 1], '\n');
-	value = json_loadb(
-	    json->text, json->len, JSON_REJECT_DUPLICATES, &error);
+	value =
+	    json_loadb(json->text, json->len, JSON_REJECT_DUPLICATES, &error);
 	if (value == NULL)
 		fail_msg("%s in %.*s", error.text, (int)json->len, json->text);
 	return value;
@@ -76,8 +76,8 @@ test_new(void **state)
 	for (i = 0; i < sizeof(null) / sizeof(null[0]); i++)
 		assert_true(json_is_null(json_object_get(value, null[i])));
 	links = json_object_get(value, "links");
-	assert_string_equal(text(links, "self"),
-	    "/tasks/01936b2e-5c7a-7d31-9f2b-3a6c1d0e4f58");
+	assert_string_equal(
+	    text(links, "self"), "/tasks/01936b2e-5c7a-7d31-9f2b-3a6c1d0e4f58");
 	assert_string_equal(text(links, "result"),
 	    "/tasks/01936b2e-5c7a-7d31-9f2b-3a6c1d0e4f58/result");
 	assert_int_equal(json_object_size(value), 14);
@@ -149,9 +149,9 @@ test_strings(void **state)
 	for (trial = 0; trial < 500; trial++) {
 		len = (size_t)rand_r(&seed) % (sizeof(bytes) - 1);
 		for (i = 0; i < len; i++)
-			bytes[i] = (char)(trial % 2 == 0
-					      ? rand_r(&seed) % 255 + 1
-					      : rand_r(&seed) % 127 + 1);
+			bytes[i] =
+			    (char)(trial % 2 == 0 ? rand_r(&seed) % 255 + 1
+						  : rand_r(&seed) % 127 + 1);
 		bytes[len] = '\0';
 		object.error_text = object.owner = bytes;
 		ol_json_object(&json, &object, "/tasks");
@@ -182,8 +182,7 @@ test_problem(void **state)
 	assert_string_equal(text(value, "hint"), kind->hint);
 	assert_string_equal(text(value, "instance"), "/tasks/x");
 	json_decref(value);
-	ol_json_problem(
-	    &json, ol_problem_kind(OL_PROBLEM_NOT_FOUND), "", "");
+	ol_json_problem(&json, ol_problem_kind(OL_PROBLEM_NOT_FOUND), "", "");
 	value = parse(&json);
 	assert_int_equal(json_object_size(value), 3);
 	json_decref(value);
