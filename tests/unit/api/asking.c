@@ -10,14 +10,15 @@
 #include "fcgi/record.h"
 #include "asking.h"
 
-static char *const context[] = { (char[]){ "REQUEST_ID" },
-	(char[]){ "REMOTE_ADDR" } };
-
 static void
 configure(struct asking *a)
 {
 	static char base[] = "/tasks", thumbnail[] = "thumbnail",
-		    report[] = "report";
+		    report[] = "report", request_id[] = "REQUEST_ID",
+		    remote_addr[] = "REMOTE_ADDR";
+
+	a->context[0] = request_id;
+	a->context[1] = remote_addr;
 
 	a->conf.base = base;
 	a->conf.state = a->state;
@@ -32,7 +33,7 @@ configure(struct asking *a)
 	a->report.methods = OL_METHOD_GET | OL_METHOD_POST;
 	a->report.submit_by = OL_ACCESS_APP;
 	a->report.max_payload = 1024 * 1024;
-	a->report.context = (char **)context;
+	a->report.context = a->context;
 	a->report.ncontext = 2;
 	TAILQ_INSERT_TAIL(&a->conf.tasks, &a->report, link);
 }

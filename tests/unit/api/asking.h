@@ -25,6 +25,7 @@ struct asking {
 	struct ol_object object; /* that of every answer */
 	struct ol_conf conf;
 	struct ol_conf_task thumbnail, report;
+	char *context[2];
 	char state[64]; /* a folder */
 	int spool;
 };

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -544,7 +545,7 @@ static const char *const ways[] = { "GET " TASK, "GET " TASK "/result",
 static void
 expect_hidden(const char *const *more)
 {
-	static char unknown[2048];
+	static char unknown[32768];
 	const struct reply *reply;
 	struct ol_engine_result was[FAKE_OPERATIONS];
 	size_t i, k;
