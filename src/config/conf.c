@@ -8,7 +8,7 @@
 #include "config/draft.h"
 #include "config/kinds.h"
 #include "config/reader.h"
-#include "config/table.h"
+#include "config/options.h"
 #include "config/world.h"
 
 /* The account of the engine when outlastd is started as root. */
@@ -90,7 +90,7 @@ ol_conf_free(struct ol_conf *conf)
 static size_t
 row_of(const char *name)
 {
-	return ol_table_index(ol_table_find_in(name, OL_IN_MAIN));
+	return ol_options_index(ol_options_find_in(name, OL_IN_MAIN));
 }
 
 static void
@@ -173,7 +173,7 @@ read_main(struct ol_draft *draft, const struct ol_directives *list)
 		option = ol_draft_admit(draft, d, OL_IN_MAIN, &seen);
 		if (option == NULL)
 			continue;
-		i = ol_table_index(option);
+		i = ol_options_index(option);
 		if (d->bad)
 			draft->failed = true;
 		if (d->bad || option->kind == OL_KIND_POOL ||
@@ -207,10 +207,10 @@ read_main(struct ol_draft *draft, const struct ol_directives *list)
 static bool
 is_block(const struct ol_directive *d, enum ol_kind kind)
 {
-	const struct ol_option *option = ol_table_find(d->words[0].text);
+	const struct ol_option *option = ol_options_find(d->words[0].text);
 
 	if (option == NULL && d->block)
-		option = ol_table_nearest(d->words[0].text, OL_IN_MAIN);
+		option = ol_options_nearest(d->words[0].text, OL_IN_MAIN);
 	return option != NULL && option->kind == kind;
 }
 
@@ -390,7 +390,7 @@ read_all(struct ol_draft *draft, const struct ol_directives *of_file,
 	size_t log = row_of("log");
 	struct ol_setting setting = {
 		.world = draft->world,
-		.option = ol_table_row(log),
+		.option = ol_options_row(log),
 		.context = OL_IN_MAIN,
 		.target = conf,
 	};

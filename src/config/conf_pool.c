@@ -7,7 +7,7 @@
 #include "config/diagnostic.h"
 #include "config/draft.h"
 #include "config/reader.h"
-#include "config/table.h"
+#include "config/options.h"
 #include "config/world.h"
 
 enum {
@@ -50,7 +50,7 @@ ol_conf_pool_free(struct ol_conf_pool *pool)
 static const char *
 read_pool_name(struct ol_draft *draft, const struct ol_directive *d)
 {
-	const struct ol_option *option = ol_table_find("pool");
+	const struct ol_option *option = ol_options_find("pool");
 	const struct ol_conf_pool *other;
 	const struct ol_word *word;
 	size_t len;
@@ -124,7 +124,7 @@ check_notify_path(struct ol_draft *draft, const struct ol_conf_pool *pool)
 	if (folder + name <= SOCKET_PATH_MAX)
 		return;
 	most = SOCKET_PATH_MAX - name;
-	d = draft->main.good[ol_table_index(ol_table_find("pid"))];
+	d = draft->main.good[ol_options_index(ol_options_find("pid"))];
 	ol_diagnostic_error(draft->diagnostics,
 	    d != NULL ? d->words[1].place : pool->block->words[1].place,
 	    "the folder of the pid file is %zu bytes too long for the sockets "

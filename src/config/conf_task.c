@@ -7,7 +7,7 @@
 #include "config/diagnostic.h"
 #include "config/draft.h"
 #include "config/reader.h"
-#include "config/table.h"
+#include "config/options.h"
 #include "config/world.h"
 
 enum { TASK_NAME_MAX = 64 };
@@ -71,7 +71,7 @@ check_name(const char *name)
 static const char *
 read_name(struct ol_draft *draft, const struct ol_directive *d)
 {
-	const struct ol_option *option = ol_table_find("task");
+	const struct ol_option *option = ol_options_find("task");
 	const struct ol_conf_task *other;
 	const struct ol_word *word;
 	const char *wrong;
@@ -116,7 +116,7 @@ check_delay(struct ol_draft *draft, const struct ol_conf_task *task,
 {
 	const struct ol_directive *own, *main;
 	size_t i =
-	    ol_table_index(ol_table_find_in("shutdown_delay", OL_IN_TASK));
+	    ol_options_index(ol_options_find_in("shutdown_delay", OL_IN_TASK));
 
 	own = seen->good[i];
 	main = draft->main.good[i];

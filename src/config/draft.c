@@ -8,7 +8,7 @@
 #include "config/draft.h"
 #include "config/kinds.h"
 #include "config/reader.h"
-#include "config/table.h"
+#include "config/options.h"
 #include "config/world.h"
 
 /* The account of pools and tasks without "user" when started as root. */
@@ -79,22 +79,22 @@ tell_unknown(struct ol_draft *draft, const struct ol_directive *d,
 	const struct ol_word *word = &d->words[0];
 	const char *what = d->block ? "block" : "directive";
 	struct where where = in_block(context);
-	const struct ol_option *near = ol_table_nearest(word->text, context);
+	const struct ol_option *near = ol_options_nearest(word->text, context);
 
 	if (near != NULL) {
-		seen->guessed[ol_table_index(near)] = true;
+		seen->guessed[ol_options_index(near)] = true;
 		ol_diagnostic_error(draft->diagnostics, word->place,
 		    "unknown %s \"%s\"%s; did you mean \"%s\"?", what,
 		    QUOTE(word->text), where.text, near->name);
 		return;
 	}
-	near = ol_table_nearest(word->text, OL_IN_ANY);
+	near = ol_options_nearest(word->text, OL_IN_ANY);
 	if (near != NULL)
 		ol_diagnostic_error(draft->diagnostics, word->place,
 		    "unknown %s \"%s\"%s; did you mean \"%s\", which belongs "
 		    "%s?",
 		    what, QUOTE(word->text), where.text, near->name,
-		    belongs(ol_table_contexts(near->name)).text);
+		    belongs(ol_options_contexts(near->name)).text);
 	else
 		ol_diagnostic_error(draft->diagnostics, word->place,
 		    "unknown %s \"%s\"%s: outlast.conf(5) lists them all", what,
@@ -107,8 +107,8 @@ find_option(struct ol_draft *draft, const struct ol_directive *d,
     unsigned context, struct ol_seen *seen)
 {
 	const char *name = d->words[0].text;
-	const struct ol_option *option = ol_table_find_in(name, context);
-	unsigned contexts = ol_table_contexts(name);
+	const struct ol_option *option = ol_options_find_in(name, context);
+	unsigned contexts = ol_options_contexts(name);
 
 	if (option != NULL)
 		return option;
@@ -132,7 +132,7 @@ ol_draft_admit(struct ol_draft *draft, const struct ol_directive *d,
 
 	if (option == NULL)
 		return NULL;
-	first = &seen->first[ol_table_index(option)];
+	first = &seen->first[ol_options_index(option)];
 	if (*first != NULL && (option->flags & OL_REPEATABLE) == 0) {
 		ol_diagnostic_error(draft->diagnostics, d->words[0].place,
 		    "duplicate directive \"%s\": write it once", option->name);
@@ -173,7 +173,7 @@ ol_draft_fill(struct ol_draft *draft, unsigned context, void *target)
 	};
 	size_t i;
 
-	for (i = 0; (setting.option = ol_table_row(i)) != NULL; i++) {
+	for (i = 0; (setting.option = ol_options_row(i)) != NULL; i++) {
 		if ((setting.option->context & context) == 0)
 			continue;
 		if ((context & (OL_IN_MAIN | OL_IN_STORE)) != 0 &&
@@ -204,7 +204,7 @@ ol_draft_read(struct ol_draft *draft, const struct ol_directive *block,
 		    ol_draft_set(draft, option, d, context, target) == -1)
 			good = false;
 		else
-			seen->good[ol_table_index(option)] = d;
+			seen->good[ol_options_index(option)] = d;
 	}
 	return good;
 }
@@ -244,7 +244,7 @@ ol_draft_check_required(struct ol_draft *draft, unsigned context,
 
 	if (block->incomplete)
 		return;
-	for (i = 0; (option = ol_table_row(i)) != NULL; i++)
+	for (i = 0; (option = ol_options_row(i)) != NULL; i++)
 		if ((option->context & context) != 0 &&
 		    (option->flags & OL_REQUIRED) != 0 &&
 		    seen->first[i] == NULL && !seen->guessed[i])
@@ -284,7 +284,7 @@ const struct ol_directive *
 ol_draft_origin(const struct ol_draft *draft, const struct ol_seen *seen,
     unsigned context, const char *name)
 {
-	size_t i = ol_table_index(ol_table_find_in(name, context));
+	size_t i = ol_options_index(ol_options_find_in(name, context));
 
 	return seen->good[i] != NULL ? seen->good[i] : draft->main.good[i];
 }
@@ -292,7 +292,7 @@ ol_draft_origin(const struct ol_draft *draft, const struct ol_seen *seen,
 bool
 ol_draft_has(const struct ol_seen *seen, unsigned context, const char *name)
 {
-	size_t i = ol_table_index(ol_table_find_in(name, context));
+	size_t i = ol_options_index(ol_options_find_in(name, context));
 
 	return seen->first[i] != NULL || seen->guessed[i];
 }

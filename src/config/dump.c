@@ -4,7 +4,7 @@
 
 #include "base/text.h"
 #include "config/conf.h"
-#include "config/table.h"
+#include "config/options.h"
 #include "config/values.h"
 
 /* One word, quoted when the reader would take it apart otherwise. */
@@ -385,7 +385,7 @@ write_rows(const struct dump *dump)
 	const struct ol_option *option;
 	size_t i;
 
-	for (i = 0; (option = ol_table_row(i)) != NULL; i++) {
+	for (i = 0; (option = ol_options_row(i)) != NULL; i++) {
 		if ((option->context & dump->context) == 0)
 			continue;
 		/* Every task has its own. */
@@ -459,12 +459,12 @@ ol_conf_print_table(FILE *out)
 	const char *standard, *comma;
 	size_t i, k;
 
-	for (i = 0; (option = ol_table_row(i)) != NULL; i++) {
+	for (i = 0; (option = ol_options_row(i)) != NULL; i++) {
 		standard = option->standard_shown != NULL
 			       ? option->standard_shown
 			       : option->standard;
 		fprintf(out, "%s\t%s\t%s\t%s\t", option->name,
-		    ol_table_context(option).text, option->syntax,
+		    ol_options_context(option).text, option->syntax,
 		    standard != NULL ? standard : "-");
 		comma = "";
 		for (k = 0; k < sizeof(flags) / sizeof(flags[0]); k++) {

@@ -5,7 +5,7 @@
 #include <stdint.h>
 
 #include "config/source.h"
-#include "config/table.h"
+#include "config/options.h"
 
 struct ol_setting;
 

@@ -10,7 +10,7 @@
 #include "config/kind_words.h"
 #include "config/kinds.h"
 #include "config/reader.h"
-#include "config/table.h"
+#include "config/options.h"
 #include "config/values.h"
 #include "config/world.h"
 

@@ -12,7 +12,7 @@
 #include "config/kind_words.h"
 #include "config/kinds.h"
 #include "config/reader.h"
-#include "config/table.h"
+#include "config/options.h"
 
 enum { PARAMETERS_MAX = 8 };
 
@@ -76,7 +76,7 @@ tell_surplus(const struct ol_setting *s, const struct ol_word *word)
 
 	ol_diagnostic_error(s->diagnostics, word->place,
 	    "too many arguments: write %s %s%s", option->name, option->syntax,
-	    ol_table_is_block(option) ? "" : ";");
+	    ol_options_is_block(option) ? "" : ";");
 }
 
 static void
@@ -219,7 +219,7 @@ check_arity(const struct ol_setting *s)
 		ol_diagnostic_error(s->diagnostics,
 		    ol_source_after(d->words[d->nwords - 1].place),
 		    "too few arguments: write %s %s%s", option->name,
-		    option->syntax, ol_table_is_block(option) ? "" : ";");
+		    option->syntax, ol_options_is_block(option) ? "" : ";");
 		return -1;
 	}
 	if (option->parameters == NULL && d->nwords - 1 > option->most) {

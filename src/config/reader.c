@@ -8,7 +8,7 @@
 #include "config/diagnostic.h"
 #include "config/lexer.h"
 #include "config/reader.h"
-#include "config/table.h"
+#include "config/options.h"
 #include "config/world.h"
 
 struct ol_reading {
@@ -91,9 +91,9 @@ peek(const struct parser *p)
 static const struct ol_option *
 find_row(const struct parser *p, const char *name)
 {
-	const struct ol_option *option = ol_table_find_in(name, p->context);
+	const struct ol_option *option = ol_options_find_in(name, p->context);
 
-	return option != NULL ? option : ol_table_find(name);
+	return option != NULL ? option : ol_options_find(name);
 }
 
 /* The same; of the one that was meant, when it is misspelt. */
@@ -102,13 +102,13 @@ meant(const struct parser *p, const char *name)
 {
 	const struct ol_option *option = find_row(p, name);
 
-	return option != NULL ? option : ol_table_nearest(name, OL_IN_ANY);
+	return option != NULL ? option : ol_options_nearest(name, OL_IN_ANY);
 }
 
 static bool
 is_block(const struct ol_option *option)
 {
-	return option != NULL && ol_table_is_block(option);
+	return option != NULL && ol_options_is_block(option);
 }
 
 /* What stands in a block; in one that is none, what stood around it. */
@@ -151,10 +151,10 @@ begins_another(const struct parser *p, const struct ol_token *start,
 	if (token->quoted || strpbrk(token->text, "=/:") != NULL)
 		return false;
 	if (is_block(option) && n >= 2 && !opens_soon(token))
-		return token->first || ol_table_find(token->text) != NULL;
+		return token->first || ol_options_find(token->text) != NULL;
 	if (!token->first)
 		return false;
-	known = ol_table_find(token->text) != NULL;
+	known = ol_options_find(token->text) != NULL;
 	if (start->first && token->indent <= start->indent &&
 	    (known || meant(p, token->text) != NULL))
 		return true;
@@ -226,7 +226,7 @@ parse_open(struct parser *p, struct ol_directive *d,
 {
 	struct ol_diagnostics *diagnostics = p->reading->diagnostics;
 
-	if (ol_table_find(d->words[0].text) != NULL && !is_block(option)) {
+	if (ol_options_find(d->words[0].text) != NULL && !is_block(option)) {
 		ol_diagnostic_error(diagnostics, peek(p)->place,
 		    "\"%s\" is no block: it ends with \";\" (%s %s;)",
 		    option->name, option->name, option->syntax);
@@ -257,7 +257,7 @@ static void
 parse_semicolon(struct parser *p, struct ol_directive *d,
     const struct ol_option *option, const struct ol_token *start)
 {
-	if (ol_table_find(d->words[0].text) == NULL || !is_block(option)) {
+	if (ol_options_find(d->words[0].text) == NULL || !is_block(option)) {
 		p->at++;
 		return;
 	}
@@ -465,10 +465,10 @@ left_block(const struct parser *p, const struct frame *frame)
 	if (p->missing_close == 0 || frame->opener == NULL || !token->first ||
 	    !frame->start->first || token->indent > frame->start->indent)
 		return false;
-	option = ol_table_find(token->text);
+	option = ol_options_find(token->text);
 	return (frame->inner && frame->body > frame->start->indent) ||
 	       (option != NULL &&
-		   ol_table_contexts(option->name) == OL_IN_MAIN);
+		   ol_options_contexts(option->name) == OL_IN_MAIN);
 }
 
 /*
@@ -531,7 +531,7 @@ parse_word(struct parser *p, struct frame *frame)
 		frame->body = peek(p)->indent;
 	}
 	d = parse_directive(p);
-	option = ol_table_find(d->words[0].text);
+	option = ol_options_find(d->words[0].text);
 	if (option == NULL || option->kind != OL_KIND_INCLUDE) {
 		TAILQ_INSERT_TAIL(frame->into, d, link);
 		return;

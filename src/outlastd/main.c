@@ -12,7 +12,6 @@
 #include <unistd.h>
 
 #include "config/conf.h"
-#include "config/table.h"
 #include "master/master.h"
 #include "master/pidfile.h"
 

@@ -9,7 +9,7 @@
 
 #include "config/conf.h"
 #include "config/draft.h"
-#include "config/table.h"
+#include "config/options.h"
 
 static void
 test_rows_are_whole(void **state)
@@ -18,10 +18,10 @@ test_rows_are_whole(void **state)
 	size_t i;
 
 	(void)state;
-	for (i = 0; (option = ol_table_row(i)) != NULL; i++) {
+	for (i = 0; (option = ol_options_row(i)) != NULL; i++) {
 		assert_ptr_equal(
-		    ol_table_find_in(option->name, option->context), option);
-		assert_int_equal(ol_table_index(option), i);
+		    ol_options_find_in(option->name, option->context), option);
+		assert_int_equal(ol_options_index(option), i);
 		assert_in_range(option->context, 1, OL_IN_ANY);
 		assert_true(option->syntax[0] != '\0');
 		assert_true(option->help[0] != '\0');
@@ -30,7 +30,7 @@ test_rows_are_whole(void **state)
 		if (option->kind == OL_KIND_SET)
 			assert_non_null(option->parameters);
 	}
-	assert_int_equal(i, ol_table_size());
+	assert_int_equal(i, ol_options_size());
 	assert_in_range(i, 40, OL_DRAFT_OPTIONS_MAX);
 }
 
@@ -39,11 +39,12 @@ test_nearest_minds_the_context(void **state)
 {
 	(void)state;
 	assert_string_equal(
-	    ol_table_nearest("shutdown_dealy", OL_IN_POOL)->name,
+	    ol_options_nearest("shutdown_dealy", OL_IN_POOL)->name,
 	    "shutdown_delay");
-	assert_string_equal(ol_table_nearest("pol", OL_IN_MAIN)->name, "pool");
-	assert_null(ol_table_nearest("pol", OL_IN_POOL));
-	assert_null(ol_table_nearest("webhook", OL_IN_ANY));
+	assert_string_equal(
+	    ol_options_nearest("pol", OL_IN_MAIN)->name, "pool");
+	assert_null(ol_options_nearest("pol", OL_IN_POOL));
+	assert_null(ol_options_nearest("webhook", OL_IN_ANY));
 }
 
 /* Six fields a line, none empty: other tools read this. */
@@ -77,7 +78,7 @@ test_print(void **state)
 		assert_int_equal(fields, 6);
 		lines++;
 	}
-	assert_int_equal(lines, ol_table_size());
+	assert_int_equal(lines, ol_options_size());
 	free(text);
 }
 

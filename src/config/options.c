@@ -5,7 +5,7 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "config/conf.h"
-#include "config/table.h"
+#include "config/options.h"
 
 #define IN_CONF(field)	 offsetof(struct ol_conf, field)
 #define IN_POOL(field)	 offsetof(struct ol_conf_pool, field)
@@ -633,25 +633,25 @@ static const struct ol_option rows[] = {
 enum { NROWS = sizeof(rows) / sizeof(rows[0]) };
 
 const struct ol_option *
-ol_table_row(size_t i)
+ol_options_row(size_t i)
 {
 	return i < NROWS ? &rows[i] : NULL;
 }
 
 size_t
-ol_table_size(void)
+ol_options_size(void)
 {
 	return NROWS;
 }
 
 size_t
-ol_table_index(const struct ol_option *option)
+ol_options_index(const struct ol_option *option)
 {
 	return (size_t)(option - rows);
 }
 
 const struct ol_option *
-ol_table_find_in(const char *name, unsigned contexts)
+ol_options_find_in(const char *name, unsigned contexts)
 {
 	size_t i;
 
@@ -663,13 +663,13 @@ ol_table_find_in(const char *name, unsigned contexts)
 }
 
 const struct ol_option *
-ol_table_find(const char *name)
+ol_options_find(const char *name)
 {
-	return ol_table_find_in(name, OL_IN_ANY);
+	return ol_options_find_in(name, OL_IN_ANY);
 }
 
 unsigned
-ol_table_contexts(const char *name)
+ol_options_contexts(const char *name)
 {
 	unsigned contexts = 0;
 	size_t i;
@@ -681,7 +681,7 @@ ol_table_contexts(const char *name)
 }
 
 const struct ol_option *
-ol_table_nearest(const char *name, unsigned contexts)
+ol_options_nearest(const char *name, unsigned contexts)
 {
 	const char *names[NROWS], *nearest;
 	size_t i, n = 0;
@@ -690,21 +690,21 @@ ol_table_nearest(const char *name, unsigned contexts)
 		if ((rows[i].context & contexts) != 0)
 			names[n++] = rows[i].name;
 	nearest = ol_text_nearest(name, names, n);
-	return nearest != NULL ? ol_table_find_in(nearest, contexts) : NULL;
+	return nearest != NULL ? ol_options_find_in(nearest, contexts) : NULL;
 }
 
 bool
-ol_table_is_block(const struct ol_option *option)
+ol_options_is_block(const struct ol_option *option)
 {
 	return option->kind == OL_KIND_POOL || option->kind == OL_KIND_TASK ||
 	       option->kind == OL_KIND_STORE;
 }
 
-struct ol_table_text
-ol_table_context(const struct ol_option *option)
+struct ol_options_text
+ol_options_context(const struct ol_option *option)
 {
 	static const char *const names[] = { "main", "pool", "task", "store" };
-	struct ol_table_text text = { "" };
+	struct ol_options_text text = { "" };
 	size_t i;
 
 	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {

@@ -2,8 +2,8 @@
  * The option table: one row for every directive. The reader, the checks, the
  * dump, the manual's lint and outlastd --print-options all go by it.
  */
-#ifndef OL_CONFIG_TABLE_H
-#define OL_CONFIG_TABLE_H
+#ifndef OL_CONFIG_OPTIONS_H
+#define OL_CONFIG_OPTIONS_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -99,34 +99,34 @@ struct ol_option {
 };
 
 /* The i-th row, NULL behind the last. */
-const struct ol_option *ol_table_row(size_t i);
+const struct ol_option *ol_options_row(size_t i);
 
 /* How many rows there are, and the number of one of them. */
-size_t ol_table_size(void);
-size_t ol_table_index(const struct ol_option *);
+size_t ol_options_size(void);
+size_t ol_options_index(const struct ol_option *);
 
 /* The first row of that name, or NULL. */
-const struct ol_option *ol_table_find(const char *name);
+const struct ol_option *ol_options_find(const char *name);
 
 /* The row of that name that may stand in one of the contexts, or NULL. */
-const struct ol_option *ol_table_find_in(const char *name, unsigned contexts);
+const struct ol_option *ol_options_find_in(const char *name, unsigned contexts);
 
 /* Where any row of that name may stand. */
-unsigned ol_table_contexts(const char *name);
+unsigned ol_options_contexts(const char *name);
 
 /*
  * The row in one of the contexts that was most likely meant by a misspelt
  * name, or NULL.
  */
-const struct ol_option *ol_table_nearest(const char *name, unsigned contexts);
+const struct ol_option *ol_options_nearest(const char *name, unsigned contexts);
 
 /* Whether a row is that of a block. */
-bool ol_table_is_block(const struct ol_option *);
+bool ol_options_is_block(const struct ol_option *);
 
 /* "main", "pool", "task", "store", or more of them, joined by commas. */
-struct ol_table_text {
+struct ol_options_text {
 	char text[32];
 };
-struct ol_table_text ol_table_context(const struct ol_option *);
+struct ol_options_text ol_options_context(const struct ol_option *);
 
 #endif
