@@ -56,7 +56,7 @@ plan(struct ol_service *s, const char *what, struct ol_service_record *record,
 /* --- What the events do. --- */
 
 static void
-begin(struct ol_service *s, int64_t now)
+due_now(struct ol_service *s, int64_t now)
 {
 	s->due = now;
 }
@@ -149,7 +149,7 @@ static const struct {
 	enum ol_service_state next;
 } table[OL_SERVICE_STATES][OL_SERVICE_EVENTS] = {
 	[OL_SERVICE_OFF] = {
-	    [OL_SERVICE_BEGIN] = { begin, OL_SERVICE_DUE },
+	    [OL_SERVICE_BEGIN] = { due_now, OL_SERVICE_DUE },
 	},
 	[OL_SERVICE_DUE] = {
 	    [OL_SERVICE_END] = { nothing, OL_SERVICE_OFF },

@@ -1,4 +1,5 @@
 /* outlastd(8): picks what to do from the command line. */
+#include <sys/prctl.h>
 #include <sys/types.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -11,9 +12,12 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "base/order.h"
 #include "config/conf.h"
 #include "master/master.h"
 #include "master/pidfile.h"
+#include "outlastd/serve.h"
+#include "spawner/spawner.h"
 
 struct command {
 	const char *file;
@@ -194,6 +198,35 @@ send_signal(const struct command *c, const struct ol_conf *conf)
 	return EX_OK;
 }
 
+/*
+ * We were started by ourselves (master/role.c). Whoever signals the whole
+ * group means the master, which tells us what to do.
+ */
+static int
+run_role(const char *role, int argc, char **argv)
+{
+	static const int ignored[] = { SIGTERM, SIGINT, SIGQUIT, SIGHUP,
+		SIGUSR1, SIGUSR2, SIGPIPE };
+	size_t i;
+
+	if (fcntl(OL_ORDER_MASTER_FD, F_SETFD, FD_CLOEXEC) == -1 ||
+	    fcntl(OL_ORDER_PEER_FD, F_SETFD, FD_CLOEXEC) == -1)
+		bad_usage("outlastd itself uses", "--role");
+	for (i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++)
+		signal(ignored[i], SIG_IGN);
+	setproctitle_init(argc, argv, environ);
+	prctl(PR_SET_NAME, "outlastd");
+	if (strcmp(role, "engine") == 0) {
+		setproctitle("-outlastd: engine");
+		return ol_serve_run(OL_ORDER_MASTER_FD, OL_ORDER_PEER_FD);
+	}
+	if (strcmp(role, "spawner") == 0) {
+		setproctitle("-outlastd: spawner");
+		return ol_spawner_run(OL_ORDER_MASTER_FD, OL_ORDER_PEER_FD);
+	}
+	bad_usage("unknown role", role);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -203,6 +236,8 @@ main(int argc, char **argv)
 	int code;
 
 	ensure_descriptors();
+	if (argc == 3 && strcmp(argv[1], "--role") == 0)
+		return run_role(argv[2], argc, argv);
 	parse(&c, argc, argv);
 	conf = ol_conf_load(c.file, c.extra, stderr, isatty(STDERR_FILENO));
 	if (conf == NULL) {

@@ -54,7 +54,7 @@ move_to_file(struct ol_output *output, int folder)
 }
 
 int
-ol_output_add(
+ol_output_append(
     struct ol_output *output, int folder, const void *data, size_t len)
 {
 	size_t wanted = (size_t)output->len + len;

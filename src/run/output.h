@@ -28,7 +28,7 @@ void ol_output_fini(struct ol_output *);
  * Add len bytes. The file, if it comes to that, is made in folder. -1 with
  * errno set: the result is lost.
  */
-int ol_output_add(struct ol_output *, int folder, const void *, size_t len);
+int ol_output_append(struct ol_output *, int folder, const void *, size_t len);
 
 /* All of it as a body, the caller's; then it is empty. NULL: empty, errno 0, or
  * errno is set. */

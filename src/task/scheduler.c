@@ -473,7 +473,7 @@ ol_scheduler_submit(struct ol_scheduler *s, const struct ol_submit *submit,
 		return OL_SUBMIT_UNKNOWN_TYPE;
 	if (s->draining && !q->rules.durable)
 		return OL_SUBMIT_DRAINING;
-	if (ol_table_find(&s->table, &submit->id) != NULL)
+	if (ol_table_lookup(&s->table, &submit->id) != NULL)
 		return OL_SUBMIT_EXISTS;
 	/* Past nobody: neither of its own type nor of another. */
 	enters = due <= now && may_start(s, now) && ol_queue_has_slot(q, now) &&
@@ -500,7 +500,7 @@ ol_scheduler_load(
 	struct ol_queue *q;
 	struct ol_task *task;
 
-	if (ol_table_find(&s->table, &loaded->id) != NULL ||
+	if (ol_table_lookup(&s->table, &loaded->id) != NULL ||
 	    loaded->refunds > loaded->attempt)
 		return -1;
 	switch (loaded->state) {
@@ -551,7 +551,7 @@ int
 ol_scheduler_ended(struct ol_scheduler *s, const struct ol_id *id,
     uint32_t attempt, const struct ol_ending *ending, int64_t now)
 {
-	struct ol_task *task = ol_table_find(&s->table, id);
+	struct ol_task *task = ol_table_lookup(&s->table, id);
 	struct ol_queue *q;
 
 	if (task == NULL || task->attempt != attempt ||
@@ -570,7 +570,7 @@ ol_scheduler_ended(struct ol_scheduler *s, const struct ol_id *id,
 enum ol_cancelled
 ol_scheduler_cancel(struct ol_scheduler *s, const struct ol_id *id, int64_t now)
 {
-	struct ol_task *task = ol_table_find(&s->table, id);
+	struct ol_task *task = ol_table_lookup(&s->table, id);
 
 	if (task == NULL)
 		return OL_CANCEL_UNKNOWN;
@@ -681,7 +681,7 @@ ol_scheduler_tasks(const struct ol_scheduler *s)
 const struct ol_task *
 ol_scheduler_find(const struct ol_scheduler *s, const struct ol_id *id)
 {
-	const struct ol_task *task = ol_table_find(&s->table, id);
+	const struct ol_task *task = ol_table_lookup(&s->table, id);
 
 	if (task == NULL || task->state == OL_TASK_SUBMITTED ||
 	    task->state == OL_TASK_ENTERING)

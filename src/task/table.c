@@ -67,7 +67,7 @@ bucket_of(const struct ol_table *table, const struct ol_id *id)
 }
 
 struct ol_task *
-ol_table_find(const struct ol_table *table, const struct ol_id *id)
+ol_table_lookup(const struct ol_table *table, const struct ol_id *id)
 {
 	uint32_t handle;
 

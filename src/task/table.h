@@ -37,7 +37,7 @@ struct ol_task *ol_table_add(struct ol_table *, const struct ol_id *);
 void ol_table_remove(struct ol_table *, struct ol_task *);
 
 /* The task with that id, or NULL. */
-struct ol_task *ol_table_find(const struct ol_table *, const struct ol_id *);
+struct ol_task *ol_table_lookup(const struct ol_table *, const struct ol_id *);
 
 /* The handle of a task and the task of a handle. */
 uint32_t ol_table_handle(const struct ol_task *);

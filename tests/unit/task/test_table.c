@@ -30,7 +30,7 @@ add_find_remove(uint32_t n, bool spread)
 
 	for (i = 0; i < n; i++) {
 		id = id_of(i, spread);
-		assert_null(ol_table_find(&table, &id));
+		assert_null(ol_table_lookup(&table, &id));
 		task = ol_table_add(&table, &id);
 		assert_non_null(task);
 		task->state = OL_TASK_READY;
@@ -39,18 +39,18 @@ add_find_remove(uint32_t n, bool spread)
 	}
 	for (i = 0; i < n; i++) {
 		id = id_of(i, spread);
-		task = ol_table_find(&table, &id);
+		task = ol_table_lookup(&table, &id);
 		assert_non_null(task);
 		assert_memory_equal(&task->id, &id, sizeof(id));
 	}
 	for (i = 0; i < n; i += 2) {
 		id = id_of(i, spread);
-		ol_table_remove(&table, ol_table_find(&table, &id));
+		ol_table_remove(&table, ol_table_lookup(&table, &id));
 	}
 	assert_int_equal(table.n, n / 2);
 	for (i = 0; i < n; i++) {
 		id = id_of(i, spread);
-		assert_int_equal(ol_table_find(&table, &id) != NULL, i % 2);
+		assert_int_equal(ol_table_lookup(&table, &id) != NULL, i % 2);
 	}
 	while ((task = ol_table_after(&table, handle)) != NULL) {
 		assert_true(ol_table_handle(task) > handle);
@@ -89,7 +89,7 @@ test_empty(void **state)
 	struct ol_id id = id_of(1, true);
 
 	(void)state;
-	assert_null(ol_table_find(&table, &id));
+	assert_null(ol_table_lookup(&table, &id));
 	assert_null(ol_table_after(&table, 0));
 	ol_table_fini(&table);
 }
