@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/failpoint.h"
 #include "base/must.h"
 #include "base/notify.h"
 #include "base/text.h"
@@ -454,6 +455,7 @@ ol_program_exited(struct ol_program *program, const struct ol_spawn *message)
 {
 	if (program->exited || program->failed)
 		return;
+	OL_FAILPOINT("exited");
 	program->exited = true;
 	program->verdict.status = message->status;
 	program->deadline = program->kill_at = OL_NEVER;

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/channel.h"
+#include "base/failpoint.h"
 #include "base/log.h"
 #include "base/must.h"
 #include "run/program.h"
@@ -61,6 +62,10 @@ send_start(struct ol_programs *programs, struct ol_program *program)
 {
 	int error;
 
+	if (OL_FAILS("spawn_send")) {
+		errno = EAGAIN;
+		return -1;
+	}
 	if (ol_channel_send(programs->channel, program->start,
 		program->start_len, program->theirs, OL_SPAWN_FDS) == 0) {
 		ol_program_sent(program);

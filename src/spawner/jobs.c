@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/failpoint.h"
 #include "base/must.h"
 #include "base/text.h"
 #include "spawner/environment.h"
@@ -154,6 +155,11 @@ start_job(struct ol_job *job, const struct ol_conf_task *conf,
 		.instance = job->instance,
 	};
 
+	if (OL_FAILS("spawn")) {
+		*error = EAGAIN;
+		strlcpy(why, "a failpoint", size);
+		return -1;
+	}
 	give_pipes(job, start->fds);
 	start->env = ol_environment_new(conf, &environment);
 	job->pid = ol_start(start, error, why, size);
@@ -207,6 +213,7 @@ ol_jobs_start(struct ol_jobs *jobs, const struct ol_catalog *catalog,
 		sizeof(why)) == -1)
 		goto err1;
 	LIST_INSERT_HEAD(&jobs->list, job, link);
+	OL_FAILPOINT("spawned");
 	answer->verb = OL_SPAWN_STARTED;
 	answer->pid = job->pid;
 	return;
@@ -259,8 +266,10 @@ ol_jobs_ended(struct ol_jobs *jobs, struct ol_job *job)
 	};
 
 	LIST_REMOVE(job, link);
+	OL_FAILPOINT("reaped");
 	remove_places(jobs, job);
 	jobs->on_exited(jobs->arg, &message);
+	OL_FAILPOINT("reaped_told");
 	free_job(job);
 }
 
