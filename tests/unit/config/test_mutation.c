@@ -155,6 +155,13 @@ try_one(const struct ol_world *world, const char *path, const char *text,
 		fail_msg("%s\n%s", one, errors);
 	two = dump(again);
 	assert_string_equal(one, two);
+	ol_conf_free(again);
+	free(two);
+	again = ol_conf_load_text_in(world, one, strlen(one), stderr);
+	assert_non_null(again);
+	two = dump(again);
+	/* The first line names the file. */
+	assert_string_equal(strchr(one, '\n'), strchr(two, '\n'));
 	ol_conf_free(conf);
 	ol_conf_free(again);
 	free(errors);
