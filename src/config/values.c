@@ -213,15 +213,14 @@ ol_values_type(const char *text)
 void
 ol_values_size_format(char *buf, size_t size, int64_t value)
 {
-	static const char units[] = "kmg";
+	static const char *const units[] = { "", "k", "m", "g" };
 	size_t i = 0;
 
-	while (i < sizeof(units) - 1 && value > 0 && value % 1024 == 0) {
+	while (i < 3 && value > 0 && value % 1024 == 0) {
 		value /= 1024;
 		i++;
 	}
-	snprintf(buf, size, "%lld%.*s", (long long)value, i > 0 ? 1 : 0,
-	    i > 0 ? &units[i - 1] : "");
+	snprintf(buf, size, "%lld%s", (long long)value, units[i]);
 }
 
 void
