@@ -58,7 +58,8 @@ write_conf(struct house *h, const struct script *scripts, size_t n)
 	size_t size, i;
 	FILE *f = open_memstream(&h->text, &size);
 
-	fprintf(f, "state %s;\npid %s/pid;\n", h->folder, h->folder);
+	fprintf(f, "state %s;\npid %s/pid;\nlisten unix:%s/sock;\n", h->folder,
+	    h->folder, h->folder);
 	for (i = 0; i < n; i++) {
 		if (scripts[i].text != NULL)
 			write_script(h, &scripts[i]);
@@ -96,8 +97,8 @@ house_spawn(struct house *h)
 	h->master = master[0];
 	ol_programs_connect(h->programs, engine[0]);
 	ol_programs_configured(h->programs, 1);
-	ol_loop_run(h->loop);
-	assert_true(h->connected);
+	while (!h->connected)
+		ol_loop_run(h->loop);
 }
 
 void
