@@ -1,6 +1,8 @@
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -460,9 +462,10 @@ ol_program_exited(struct ol_program *program, const struct ol_spawn *message)
 	program->verdict.status = message->status;
 	program->deadline = program->kill_at = OL_NEVER;
 	program->linger = ol_clock_now() + LINGER;
-	if (message->leftovers > 0)
+	if (message->leftovers > 0 && WIFEXITED(message->status))
 		ol_log_notice(&program->log,
-		    "left %u processes behind, which were killed",
+		    "its program ended and left processes behind: %" PRIu32
+		    " killed",
 		    message->leftovers);
 	close_end(&program->in, &program->on_in);
 	/* What it wrote last waits in the pipes. */

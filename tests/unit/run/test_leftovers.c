@@ -1,0 +1,296 @@
+/*
+ * What programs leave behind: nothing. Each program here tries to get away; the
+ * control shows that it does when nobody looks after it.
+ */
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <dirent.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "base/clock.h"
+
+#include "house.h"
+
+/*
+ * Each calls its runaways "sleep 4711", so that they are found by their words.
+ */
+#define PYTHON(code) "exec python3 -c '" code "'"
+
+static const struct script scripts[] = {
+	{ "background", "sleep 4711 & exit 0", NULL },
+	{ "daemon", "setsid sh -c 'sleep 4711 & sleep 4711 & exit 0' & wait",
+	    NULL },
+	{ "closed",
+	    "setsid sleep 4711 </dev/null >/dev/null 2>&1 & "
+	    "sleep 0.1; exit 3",
+	    NULL },
+	{ "bare",
+	    "setsid env -i sh -c 'sleep 4711 & exit 0' </dev/null "
+	    ">/dev/null 2>&1 & sleep 0.1",
+	    NULL },
+	{ "stopped",
+	    "setsid sleep 4711 & kill -STOP $!; setsid env -i sleep 4711 & "
+	    "kill -STOP $!; sleep 0.1",
+	    NULL },
+	{ "deaf",
+	    "trap '' TERM HUP INT; setsid sh -c "
+	    "'trap \"\" TERM; sleep 4711; sleep 4711' & sleep 0.1",
+	    NULL },
+	{ "reaper",
+	    PYTHON(
+		"import ctypes, os, time\n"
+		"ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)\n"
+		"for i in range(3):\n"
+		"  if os.fork() == 0:\n"
+		"    os.setsid()\n"
+		"    if os.fork() == 0:\n"
+		"      os.execve(\"/bin/sleep\", [\"sleep\", \"4711\"], {})\n"
+		"    os._exit(0)\n"
+		"time.sleep(0.1)\n"),
+	    NULL },
+	/* 200 processes, each in a session of its own, without environment. */
+	{ "bomb",
+	    PYTHON(
+		"import os\n"
+		"for i in range(200):\n"
+		"  if os.fork() == 0:\n"
+		"    os.setsid()\n"
+		"    if os.fork():\n"
+		"      os._exit(0)\n"
+		"    os.execve(\"/bin/sleep\", [\"sleep\", \"4711\"], {})\n"),
+	    NULL },
+	/* Always one step ahead: the parent is gone when the child runs. */
+	{ "chain",
+	    PYTHON("import os, sys, time\n"
+		   "if os.fork():\n"
+		   "  time.sleep(0.05)\n"
+		   "  sys.exit(0)\n"
+		   "end = time.time() + 20\n"
+		   "while time.time() < end:\n"
+		   "  os.setsid()\n"
+		   "  if os.fork():\n"
+		   "    os._exit(0)\n"
+		   "os.execve(\"/bin/sleep\", [\"sleep\", \"4711\"], {})\n"),
+	    NULL },
+	{ "killed", "setsid sleep 4711 & kill -KILL $$", NULL },
+	{ "long", "setsid sleep 4712 & exec sleep 30", "concurrency 4;" },
+	{ "many", "setsid sleep 4711 & exit 0", "concurrency 16;" },
+};
+
+static struct house h;
+
+static int
+count_words(const char *words, size_t len)
+{
+	DIR *proc = opendir("/proc");
+	struct dirent *entry;
+	char path[300], text[256];
+	int n = 0;
+
+	while ((entry = readdir(proc)) != NULL) {
+		FILE *f;
+		size_t got;
+
+		if (entry->d_name[0] < '0' || entry->d_name[0] > '9')
+			continue;
+		snprintf(path, sizeof(path), "/proc/%s/cmdline", entry->d_name);
+		if ((f = fopen(path, "re")) == NULL)
+			continue;
+		got = fread(text, 1, sizeof(text), f);
+		fclose(f);
+		n += got == len && memcmp(text, words, len) == 0;
+	}
+	closedir(proc);
+	return n;
+}
+
+static int
+runaways(void)
+{
+	return count_words("sleep\0004711", sizeof("sleep\0004711"));
+}
+
+static int
+children(pid_t pid)
+{
+	char path[64];
+	int n = 0, child;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int)pid,
+	    (int)pid);
+	f = fopen(path, "re");
+	assert_non_null(f);
+	while (fscanf(f, "%d", &child) == 1)
+		n++;
+	fclose(f);
+	return n;
+}
+
+static int
+descriptors(pid_t pid)
+{
+	struct dirent *entry;
+	char path[64];
+	int n = 0;
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "/proc/%d/fd", (int)pid);
+	dir = opendir(path);
+	assert_non_null(dir);
+	while ((entry = readdir(dir)) != NULL)
+		n++;
+	closedir(dir);
+	return n;
+}
+
+/* How many children of ours there are; each is killed and reaped. */
+static int
+end_children(void)
+{
+	char path[64];
+	int n = 0, pid;
+	FILE *f;
+
+	snprintf(
+	    path, sizeof(path), "/proc/self/task/%d/children", (int)getpid());
+	f = fopen(path, "re");
+	while (fscanf(f, "%d", &pid) == 1) {
+		if (pid == h.spawner)
+			continue;
+		kill(pid, SIGKILL);
+		waitpid(pid, NULL, 0);
+		n++;
+	}
+	fclose(f);
+	return n;
+}
+
+/* Without a spawner, they get away: we must be a subreaper to find them. */
+static void
+test_control(void **state)
+{
+	char path[64];
+	int status, n;
+	size_t i;
+	pid_t pid;
+
+	(void)state;
+	prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+	for (i = 0; strcmp(scripts[i].name, "long") != 0; i++) {
+		snprintf(
+		    path, sizeof(path), "%s/%s", h.folder, scripts[i].name);
+		if ((pid = fork()) == 0) {
+			setsid();
+			execl(path, path, (char *)NULL);
+			_exit(127);
+		}
+		waitpid(pid, &status, 0);
+		if (strcmp(scripts[i].name, "background") != 0)
+			kill(-pid, SIGKILL);
+		for (n = 0; n < 100 && end_children() == 0; n++)
+			usleep(10000);
+		if (n == 100)
+			fail_msg("%s leaves nothing behind", scripts[i].name);
+		while (end_children() > 0)
+			usleep(1000);
+	}
+	prctl(PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0);
+	assert_int_equal(runaways(), 0);
+}
+
+static void
+test_each(void **state)
+{
+	struct ended e = { 0 };
+	int before, after, i, trials = 1;
+	size_t k;
+
+	(void)state;
+	if (getenv("TRIALS") != NULL && atoi(getenv("TRIALS")) > 1)
+		trials = atoi(getenv("TRIALS"));
+	house_run(&h, "background", &e);
+	ended_free(&e);
+	before = descriptors(h.spawner);
+	for (i = 0; i < 3 * trials; i++)
+		for (k = 0; strcmp(scripts[k].name, "long") != 0; k++) {
+			house_run(&h, scripts[k].name, &e);
+			/* EXITED says that all are gone: now, not soon. */
+			if (runaways() != 0 || children(h.spawner) != 0)
+				fail_msg("%s left %d sleeping, %d children",
+				    scripts[k].name, runaways(),
+				    children(h.spawner));
+			ended_free(&e);
+		}
+	after = descriptors(h.spawner);
+	assert_int_equal(before, after);
+}
+
+/* The end of one attempt is not that of another's helpers. */
+static void
+test_neighbours(void **state)
+{
+	struct ended longs[3] = { { 0 } }, e[16] = { { 0 } };
+	int i;
+
+	(void)state;
+	for (i = 0; i < 3; i++)
+		house_start(&h, "long", &longs[i]);
+	house_pause(&h, 300);
+	for (i = 0; i < 16; i++)
+		house_start(&h, "many", &e[i]);
+	for (i = 0; i < 16; i++)
+		house_wait(&h, &e[i]);
+	assert_int_equal(runaways(), 0);
+	assert_int_equal(
+	    count_words("sleep\0004712", sizeof("sleep\0004712")), 3);
+	for (i = 0; i < 3; i++) {
+		ol_run_stop(longs[i].running, OL_RUN_KILL);
+		house_wait(&h, &longs[i]);
+		assert_int_equal(
+		    count_words("sleep\0004712", sizeof("sleep\0004712")),
+		    2 - i);
+	}
+	assert_int_equal(children(h.spawner), 0);
+}
+
+/* The spawner's own end takes all with it. */
+static void
+test_last(void **state)
+{
+	struct ended e[8] = { { 0 } };
+	int i;
+
+	(void)state;
+	for (i = 0; i < 8; i++)
+		house_start(&h, i % 2 == 0 ? "long" : "bomb", &e[i]);
+	house_pause(&h, 300);
+	house_close(&h);
+	assert_int_equal(runaways(), 0);
+	assert_int_equal(
+	    count_words("sleep\0004712", sizeof("sleep\0004712")), 0);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_control),
+		cmocka_unit_test(test_each),
+		cmocka_unit_test(test_neighbours),
+		cmocka_unit_test(test_last),
+	};
+
+	alarm(110);
+	house_open(&h, scripts, sizeof(scripts) / sizeof(scripts[0]));
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

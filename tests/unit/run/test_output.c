@@ -1,0 +1,181 @@
+/* What a program writes, collected; and what its end means. */
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "run/output.h"
+#include "run/verdict.h"
+
+static void
+test_tail(void **state)
+{
+	struct ol_tail tail;
+	char all[5000], piece[40];
+	size_t total = 0, len, n, want;
+	unsigned seed = 4711;
+	const char *text;
+	int i;
+
+	(void)state;
+	for (i = 0; i < (int)sizeof(all); i++)
+		all[i] = (char)('a' + i % 23);
+	ol_tail_init(&tail, 1500);
+	text = ol_tail_text(&tail, &len);
+	assert_int_equal(len, 0);
+	assert_non_null(text);
+	while (total < sizeof(all) - sizeof(piece)) {
+		seed = seed * 1103515245 + 12345;
+		n = seed / 65536 % sizeof(piece);
+		memcpy(piece, all + total, n);
+		ol_tail_add(&tail, piece, n);
+		total += n;
+		want = total < 1500 ? total : 1500;
+		if (seed / 65536 % 3 != 0)
+			continue;
+		text = ol_tail_text(&tail, &len);
+		assert_int_equal(len, want);
+		assert_memory_equal(text, all + total - want, want);
+	}
+	ol_tail_add(&tail, all, sizeof(all));
+	text = ol_tail_text(&tail, &len);
+	assert_int_equal(len, 1500);
+	assert_memory_equal(text, all + sizeof(all) - 1500, 1500);
+	ol_tail_fini(&tail);
+}
+
+static void
+test_output(void **state)
+{
+	static const size_t totals[] = { 0, 1, 1024, 1025, 32767, 32768, 32769,
+		100000 };
+	int folder = open("/tmp", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	char *data = malloc(100000), *back = malloc(100000);
+	struct ol_output output;
+	struct ol_body *body;
+	size_t i, at, n;
+
+	(void)state;
+	for (i = 0; i < 100000; i++)
+		data[i] = (char)(i * 31 + i / 256);
+	for (i = 0; i < sizeof(totals) / sizeof(totals[0]); i++) {
+		ol_output_init(&output);
+		for (at = 0; at < totals[i]; at += n) {
+			n = totals[i] - at < 777 ? totals[i] - at : 777;
+			assert_int_equal(
+			    ol_output_add(&output, folder, data + at, n), 0);
+		}
+		body = ol_output_body(&output);
+		assert_int_equal(errno, 0);
+		if (totals[i] == 0) {
+			assert_null(body);
+			continue;
+		}
+		assert_int_equal(body->size, totals[i]);
+		assert_int_equal(body->fd == -1, totals[i] <= 32768);
+		if (body->fd == -1)
+			memcpy(back, body->data, totals[i]);
+		else
+			assert_int_equal(
+			    pread(body->fd, back, totals[i], 0), totals[i]);
+		assert_memory_equal(data, back, totals[i]);
+		ol_body_free(body);
+	}
+	/* No folder, no file: said, and nothing leaks. */
+	ol_output_init(&output);
+	assert_int_equal(ol_output_add(&output, -1, data, 100000), -1);
+	assert_int_equal(errno, EBADF);
+	ol_output_fini(&output);
+	close(folder);
+	free(data);
+	free(back);
+}
+
+#define EXIT(n) ((n) << 8)
+
+static void
+test_verdicts(void **state)
+{
+	static const struct {
+		struct ol_verdict verdict;
+		enum ol_outcome outcome;
+		bool crashed;
+		const char *kind;
+	} cases[] = {
+		{ { .status = EXIT(0) }, OL_OUTCOME_OK, false, NULL },
+		{ { .status = EXIT(0), .timed_out = true }, OL_OUTCOME_OK,
+		    false, NULL },
+		{ { .status = EXIT(0), .stopped = true }, OL_OUTCOME_OK, false,
+		    NULL },
+		{ { .status = EXIT(0), .too_large = true }, OL_OUTCOME_FAIL,
+		    false, "result_too_large" },
+		{ { .status = EXIT(0), .unkept = ENOSPC }, OL_OUTCOME_RETRY,
+		    false, "refused" },
+		{ { .status = EXIT(1) }, OL_OUTCOME_RETRY, false, "exit" },
+		{ { .status = EXIT(127) }, OL_OUTCOME_RETRY, false, "exit" },
+		{ { .status = EXIT(75) }, OL_OUTCOME_RETRY, false, "exit" },
+		{ { .status = EXIT(64) }, OL_OUTCOME_FAIL, false, "exit" },
+		{ { .status = EXIT(65) }, OL_OUTCOME_FAIL, false, "exit" },
+		{ { .status = EXIT(66) }, OL_OUTCOME_RETRY, false, "exit" },
+		{ { .status = EXIT(78) }, OL_OUTCOME_FAIL, false, "exit" },
+		{ { .status = EXIT(65), .timed_out = true }, OL_OUTCOME_RETRY,
+		    false, "timeout" },
+		{ { .status = SIGTERM, .timed_out = true }, OL_OUTCOME_RETRY,
+		    false, "timeout" },
+		{ { .status = SIGTERM, .stopped = true },
+		    OL_OUTCOME_INTERRUPTED, false, "signal" },
+		{ { .status = SIGKILL, .stopped = true },
+		    OL_OUTCOME_INTERRUPTED, false, "signal" },
+		{ { .status = SIGSEGV, .stopped = true }, OL_OUTCOME_LOST, true,
+		    "signal" },
+		{ { .status = SIGTERM }, OL_OUTCOME_LOST, true, "signal" },
+		{ { .status = SIGKILL }, OL_OUTCOME_LOST, true, "signal" },
+		{ { .status = SIGABRT | 0x80 }, OL_OUTCOME_LOST, true,
+		    "signal" },
+		{ { .status = SIGKILL, .too_large = true, .stopped = true },
+		    OL_OUTCOME_FAIL, false, "result_too_large" },
+	};
+	struct ol_run_end end;
+	char name[24];
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		memset(&end, 0xff, sizeof(end));
+		ol_verdict_reach(&cases[i].verdict, &end);
+		if (end.ending.outcome != cases[i].outcome ||
+		    end.ending.crashed != cases[i].crashed ||
+		    end.ending.unreachable || end.ending.delay != -1)
+			fail_msg(
+			    "case %zu: outcome %d", i, (int)end.ending.outcome);
+		if (cases[i].kind == NULL)
+			assert_null(end.kind);
+		else
+			assert_string_equal(end.kind, cases[i].kind);
+		assert_true(memchr(end.message, 0, 100) != NULL);
+	}
+	assert_string_equal(
+	    ol_verdict_signal(SIGXCPU, name, sizeof(name)), "SIGXCPU");
+	assert_string_equal(
+	    ol_verdict_signal(40, name, sizeof(name)), "signal 40");
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_tail),
+		cmocka_unit_test(test_output),
+		cmocka_unit_test(test_verdicts),
+	};
+
+	alarm(60);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
