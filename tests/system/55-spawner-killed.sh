@@ -1,0 +1,67 @@
+#!/bin/bash
+# The spawner is killed: its programs, wherever they hid, are killed by the
+# master, what a pool left behind is not; the engine serves on, gets a new
+# spawner, and runs what was lost again.
+# shellcheck source=../lib/lib.sh
+. "$(dirname "$0")/../lib/lib.sh"
+# shellcheck source=../lib/roles.sh
+. "$(dirname "$0")/../lib/roles.sh"
+
+# A child, one in a session of its own, one that has lost its environment too.
+script hide <<-'EOS'
+	#!/bin/bash
+	echo $$ >>"$OUT/pids"
+	sleep 1000 &
+	echo $! >>"$OUT/pids"
+	(setsid sleep 1000 & echo $! >>"$OUT/pids")
+	(setsid env -i /bin/sleep 1000 & echo $! >>"$OUT/pids")
+	echo >>"$OUT/up"
+	wait
+EOS
+# The same of a pool: one before, one as its parent dies.
+script daemonize <<-'EOS'
+	#!/bin/bash
+	[ ! -e "$OUT/pools" ] || exec sleep 1000
+	(setsid sleep 1000 & echo $! >>"$OUT/pools")
+	(setsid env -i /bin/sleep 1000 & echo $! >>"$OUT/pools")
+EOS
+script quick <<-'EOS'
+	#!/bin/bash
+	echo done
+EOS
+pool_user=
+[ "$(id -u)" -ne 0 ] || pool_user='user nobody;'
+write_roles "$(listen "$sock")" \
+	"$(task hide "$T/hide" 'concurrency 4; backoff fixed 100ms; retries 1;')" \
+	"$(task quick "$T/quick")" \
+	"pool p { listen unix:$T/p.sock; program $T/daemonize; $pool_user env OUT $out; shutdown_delay 1s; }"
+start_outlastd
+wait_for 5 is_ready
+wait_for 5 test -s "$out/pools"
+submit hide
+hidden=$id
+wait_for 5 test -s "$out/up"
+cp "$out/pids" "$T/pids"
+expect 'programs that run' "$(pids_in "$T/pids" | wc -l)" 4
+
+engine=$(role engine) spawner=$(role spawner)
+began=$(now_ms)
+kill -KILL "$spawner"
+wait_for 5 other_role spawner "$spawner"
+say "a new one after $(($(now_ms) - began)) ms"
+[ $(($(now_ms) - began)) -lt 1000 ] || fail 'that was late'
+none_left "$T/pids" || fail "programs outlived their spawner"
+expect 'what the pool left' "$(pids_in "$out/pools" | wc -l)" 2
+expect 'the engine' "$(role engine)" "$engine"
+said 'error the spawner died \(SIGKILL\)' || fail 'no word of it in the log'
+submit quick
+wait_for 5 has_state "$id" succeeded
+wait_for 5 has_state "$hidden" running
+has_attempt "$hidden" 2 || fail 'the lost attempt was not charged'
+
+# One that left by itself, and what it had started.
+cp "$out/pids" "$T/pids"
+stop "$outlastd" TERM 15
+expect 'exit code' "$exited" 0
+none_left "$T/pids" || fail 'a program outlived outlastd'
+none_left "$out/pools" || fail 'an orphan of the pool outlived outlastd'
