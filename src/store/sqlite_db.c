@@ -79,14 +79,15 @@ static const char *const sql[OL_SQL_COUNT] = {
 	[OL_SQL_LIST + 2] =
 	    "SELECT " COLUMNS " FROM task INDEXED BY task_dead WHERE state >= "
 	    "12 AND seq > ?1 ORDER BY seq LIMIT ?2",
-	[OL_SQL_LIST + 3] = "SELECT " COLUMNS " FROM task WHERE seq < ?1 "
-			    "ORDER BY seq DESC LIMIT ?2",
+	[OL_SQL_LIST + 3] =
+	    "SELECT " COLUMNS " FROM task WHERE seq BETWEEN 1 AND ?1 - 1 "
+	    "ORDER BY seq DESC LIMIT ?2",
 	[OL_SQL_LIST + 4] =
 	    "SELECT " COLUMNS " FROM task INDEXED BY task_open WHERE state < "
-	    "10 AND seq < ?1 ORDER BY seq DESC LIMIT ?2",
+	    "10 AND seq BETWEEN 1 AND ?1 - 1 ORDER BY seq DESC LIMIT ?2",
 	[OL_SQL_LIST + 5] =
 	    "SELECT " COLUMNS " FROM task INDEXED BY task_dead WHERE state >= "
-	    "12 AND seq < ?1 ORDER BY seq DESC LIMIT ?2",
+	    "12 AND seq BETWEEN 1 AND ?1 - 1 ORDER BY seq DESC LIMIT ?2",
 };
 
 bool
