@@ -65,7 +65,9 @@ static const char *const sql[OL_SQL_COUNT] = {
 			    "FROM attempt WHERE task = ?1 "
 			    "ORDER BY number DESC LIMIT ?2",
 	[OL_SQL_EXPIRED] = "SELECT id FROM task INDEXED BY task_ended WHERE "
-			   "state = ?1 AND state >= 10 AND ended < ?2 LIMIT ?3",
+			   "state = ?1 AND state >= 10 AND ended < ?2 AND "
+			   "typeof(id) = 'blob' AND length(id) = 16 "
+			   "LIMIT ?3",
 	[OL_SQL_GET] = "SELECT " COLUMNS " FROM task WHERE id = ?1",
 	[OL_SQL_PAYLOAD] = "SELECT payload_size, payload_file, bytes FROM task "
 			   "LEFT JOIN payload USING (seq) WHERE id = ?1",
