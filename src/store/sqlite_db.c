@@ -65,7 +65,9 @@ static const char *const sql[OL_SQL_COUNT] = {
 			    "FROM attempt WHERE task = ?1 "
 			    "ORDER BY number DESC LIMIT ?2",
 	[OL_SQL_EXPIRED] = "SELECT id FROM task INDEXED BY task_ended WHERE "
-			   "state = ?1 AND state >= 10 AND ended < ?2 LIMIT ?3",
+			   "state = ?1 AND state >= 10 AND ended < ?2 AND "
+			   "typeof(id) = 'blob' AND length(id) = 16 "
+			   "LIMIT ?3",
 	[OL_SQL_GET] = "SELECT " COLUMNS " FROM task WHERE id = ?1",
 	[OL_SQL_PAYLOAD] = "SELECT payload_size, payload_file, bytes FROM task "
 			   "LEFT JOIN payload USING (seq) WHERE id = ?1",
@@ -79,14 +81,15 @@ static const char *const sql[OL_SQL_COUNT] = {
 	[OL_SQL_LIST + 2] =
 	    "SELECT " COLUMNS " FROM task INDEXED BY task_dead WHERE state >= "
 	    "12 AND seq > ?1 ORDER BY seq LIMIT ?2",
-	[OL_SQL_LIST + 3] = "SELECT " COLUMNS " FROM task WHERE seq < ?1 "
-			    "ORDER BY seq DESC LIMIT ?2",
+	[OL_SQL_LIST + 3] =
+	    "SELECT " COLUMNS " FROM task WHERE seq BETWEEN 1 AND ?1 - 1 "
+	    "ORDER BY seq DESC LIMIT ?2",
 	[OL_SQL_LIST + 4] =
 	    "SELECT " COLUMNS " FROM task INDEXED BY task_open WHERE state < "
-	    "10 AND seq < ?1 ORDER BY seq DESC LIMIT ?2",
+	    "10 AND seq BETWEEN 1 AND ?1 - 1 ORDER BY seq DESC LIMIT ?2",
 	[OL_SQL_LIST + 5] =
 	    "SELECT " COLUMNS " FROM task INDEXED BY task_dead WHERE state >= "
-	    "12 AND seq < ?1 ORDER BY seq DESC LIMIT ?2",
+	    "12 AND seq BETWEEN 1 AND ?1 - 1 ORDER BY seq DESC LIMIT ?2",
 };
 
 bool

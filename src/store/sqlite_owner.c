@@ -399,6 +399,8 @@ ol_sqlite_owner_open(struct ol_sqlite_owner *o, const char *folder)
 {
 	long swept;
 
+	if (o->log_pages == 0)
+		o->log_pages = OL_SQLITE_WAL_PAGES;
 	o->working = true;
 	o->flush_at = o->probe_at = o->reopen_at = OL_NEVER;
 	if (ol_folder_open(&o->folder, folder) == -1)
@@ -441,8 +443,8 @@ ol_sqlite_owner_recover(struct ol_sqlite_owner *o)
 void
 ol_sqlite_owner_tidy(struct ol_sqlite_owner *o)
 {
-	if (o->db.handle != NULL && (o->db.wal_pages >= OL_SQLITE_WAL_PAGES ||
-					o->flush_at <= ol_clock_now()))
+	if (o->db.handle != NULL &&
+	    (o->db.wal_pages >= o->log_pages || o->flush_at <= ol_clock_now()))
 		checkpoint(o);
 }
 

@@ -20,6 +20,7 @@ struct ol_sqlite_owner {
 	/* Answered requests, and news; takes them. */
 	void (*give)(void *arg, struct ol_store_requests *);
 	void *arg;
+	int log_pages; /* in the log before they are moved */
 	struct ol_store_counts counts;
 	struct ol_folder folder;
 	struct ol_sqlite_db db;
@@ -33,7 +34,8 @@ struct ol_sqlite_owner {
 	size_t nunsettled;
 };
 
-/* Zeroed, with give and arg. Blocks. -1: refused, logged. */
+/* Zeroed but for give, arg and log_pages (0: OL_SQLITE_WAL_PAGES). Blocks. -1:
+ * refused, logged. */
 int ol_sqlite_owner_open(struct ol_sqlite_owner *, const char *folder);
 void ol_sqlite_owner_close(struct ol_sqlite_owner *);
 

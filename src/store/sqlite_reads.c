@@ -18,6 +18,34 @@ is_uint32(sqlite3_stmt *s, int column)
 }
 
 /*
+ * NULL, or the name of a field that is not as we write it. Of another type it
+ * would read as one thing and compare as another, as in the fence. Before
+ * anything else reads the row: that may change types.
+ */
+static const char *
+foreign_field(sqlite3_stmt *s)
+{
+	int i;
+
+	if (sqlite3_column_type(s, OL_COLUMN_ID) != SQLITE_BLOB ||
+	    sqlite3_column_bytes(s, OL_COLUMN_ID) != OL_ROW_ID)
+		return "id";
+	for (i = OL_COLUMN_STATE; i <= OL_COLUMN_RESULT_FILE; i++)
+		if (sqlite3_column_type(s, i) != SQLITE_INTEGER)
+			return "number";
+	if (!ol_row_is_state(sqlite3_column_int64(s, OL_COLUMN_STATE)))
+		return "state";
+	if (!is_uint32(s, OL_COLUMN_ATTEMPT) ||
+	    !is_uint32(s, OL_COLUMN_REFUNDS) ||
+	    !is_uint32(s, OL_COLUMN_CRASHES))
+		return "count of attempts";
+	if (sqlite3_column_int64(s, OL_COLUMN_PAYLOAD_SIZE) < -1 ||
+	    sqlite3_column_int64(s, OL_COLUMN_RESULT_SIZE) < -1)
+		return "size";
+	return NULL;
+}
+
+/*
  * The row that the statement stands on, or NULL, logged, when it is not one
  * that we wrote: somebody has edited the database.
  */
@@ -25,30 +53,12 @@ static struct ol_row *
 row_of(sqlite3_stmt *s)
 {
 	struct ol_row row = { .seq = sqlite3_column_int64(s, OL_COLUMN_SEQ) };
-	int64_t state = sqlite3_column_int64(s, OL_COLUMN_STATE);
 	const char *field;
 
-	if (sqlite3_column_bytes(s, OL_COLUMN_ID) != OL_ROW_ID) {
-		field = "id";
+	if ((field = foreign_field(s)) != NULL)
 		goto err;
-	}
-	if (!ol_row_is_state(state)) {
-		field = "state";
-		goto err;
-	}
-	if (!is_uint32(s, OL_COLUMN_ATTEMPT) ||
-	    !is_uint32(s, OL_COLUMN_REFUNDS) ||
-	    !is_uint32(s, OL_COLUMN_CRASHES)) {
-		field = "count of attempts";
-		goto err;
-	}
-	if (sqlite3_column_int64(s, OL_COLUMN_PAYLOAD_SIZE) < -1 ||
-	    sqlite3_column_int64(s, OL_COLUMN_RESULT_SIZE) < -1) {
-		field = "size";
-		goto err;
-	}
 	memcpy(row.id, sqlite3_column_blob(s, OL_COLUMN_ID), OL_ROW_ID);
-	row.state = (enum ol_row_state)state;
+	row.state = (enum ol_row_state)sqlite3_column_int(s, OL_COLUMN_STATE);
 	row.priority = sqlite3_column_int(s, OL_COLUMN_PRIORITY);
 	row.attempt = (uint32_t)sqlite3_column_int64(s, OL_COLUMN_ATTEMPT);
 	row.refunds = (uint32_t)sqlite3_column_int64(s, OL_COLUMN_REFUNDS);

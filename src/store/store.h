@@ -132,9 +132,13 @@ struct ol_store_options {
 	/* Made with 0700 when missing; its parent must be. Not used by a store
 	 * that is not durable. */
 	const char *folder;
-	/* A test's; NULL: ol_clock_now(). How long ended tasks are kept by
-	 * ol_store_memory. */
+	/*
+	 * For tests. By which clock ol_store_memory keeps ended tasks; NULL:
+	 * ol_clock_now(). From how many pages on ol_store_sqlite shortens its
+	 * log; 0: OL_SQLITE_WAL_PAGES.
+	 */
 	int64_t (*clock)(void);
+	int log_pages;
 	/*
 	 * What is there of a task whose writing ended UNKNOWN; row is NULL
 	 * when nothing is. Borrowed.

@@ -209,7 +209,8 @@ erase_payload(struct ol_memory_task *task)
 	ol_body_free(task->payload);
 	task->payload = NULL;
 	task->erased = true;
-	explicit_bzero(task->context, task->context_size);
+	if (task->context != NULL)
+		explicit_bzero(task->context, task->context_size);
 	free(task->context);
 	task->context = NULL;
 	task->context_size = 0;

@@ -170,6 +170,7 @@ sqlite_open(const struct ol_store_options *options)
 	STAILQ_INIT(&b->done);
 	b->owner.give = give_back;
 	b->owner.arg = b;
+	b->owner.log_pages = options->log_pages;
 	if (ol_sqlite_owner_open(&b->owner, options->folder) == -1)
 		goto err1;
 	if ((b->wake = ol_wake_new(options->loop, on_wake, b)) == NULL) {

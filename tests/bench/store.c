@@ -5,19 +5,27 @@
  *   bench_store speed FOLDER TASKS SUBMITTERS   submits/s and their latency
  *   bench_store fill FOLDER TASKS               waiting tasks of 200 bytes
  *   bench_store load FOLDER                     open, and read all unfinished
- *   bench_store write FOLDER LEDGER [-n TASKS] [-c SUBMITTERS] [-e] [-t]
+ *   bench_store write FOLDER LEDGER [-n TASKS] [-c SUBMITTERS] [-p PAGES]
+ *                     [-e] [-t] [-l] [-f]
  *       submit, start and finish tasks, each again until it is acknowledged;
  *       for ever, or TASKS. The ledger gets "S n" before a submit, "A n" when
- *       it is acknowledged and "F n" when the end is. Two ways to lie, for
- *       controls: -e writes "A" and "F" before the commit, -t takes every
- *       answer for a yes.
+ *       it is acknowledged and "F n" when the end is. The log is shortened
+ *       from PAGES on. Ways to lie, for controls: -e writes "A" and "F" before
+ *       the commit, -t takes every answer for a yes, -l asks for lazy commits,
+ *       -f says of each flush that it was done.
  *   bench_store verify FOLDER LEDGER            exit 1: something is lost
- *   bench_store memory TASKS                    the same for the store in
- * memory, and what a waiting task takes bench_store full FOLDER BALLAST fill
- * the disk, remove BALLAST, go on
+ *   bench_store memory TASKS                    the store in memory: speed, and
+ *                                               what a waiting task takes
+ *   bench_store full FOLDER BALLAST [-t]        fill the disk, remove BALLAST,
+ *                                               go on
+ *   bench_store cut FOLDER                      power loss, for the ext4 that
+ *                                               FOLDER is on: what has not been
+ *                                               flushed never will be
  *
  * Size and bytes of a payload follow from the task's number.
  */
+#include <sys/ioctl.h>
+#include <sys/syscall.h>
 #include <err.h>
 #include <fcntl.h>
 #include <malloc.h>
@@ -41,7 +49,7 @@ struct writer {
 	struct submitter *submitters;
 	struct hist *latency; /* NULL: not asked for */
 	int ledger;	      /* -1: none */
-	bool early, trusts, finishes;
+	bool early, trusts, finishes, lazy;
 	size_t size;   /* of a payload; 0: by number */
 	unsigned next; /* the next task's number */
 	unsigned last; /* no task from that number on */
@@ -57,6 +65,21 @@ struct submitter {
 };
 
 static void go(struct submitter *);
+
+/* SQLite's calls, too: a program's functions go before a library's. */
+static bool never_flushes;
+
+int
+fdatasync(int fd)
+{
+	return never_flushes ? 0 : (int)syscall(SYS_fdatasync, fd);
+}
+
+int
+fsync(int fd)
+{
+	return never_flushes ? 0 : (int)syscall(SYS_fsync, fd);
+}
 
 static size_t
 size_of(unsigned number)
@@ -163,15 +186,15 @@ go(struct submitter *u)
 	if (u->step == SUBMIT) {
 		body = body_of(
 		    u->number, w->size != 0 ? w->size : size_of(u->number));
-		ol_store_submit(w->s.store, &row, body, false, on_answer, u);
+		ol_store_submit(w->s.store, &row, body, w->lazy, on_answer, u);
 	} else if (u->step == START) {
 		move = stored_start(u->number, 0);
-		ol_store_move(w->s.store, &move, false, on_answer, u);
+		ol_store_move(w->s.store, &move, w->lazy, on_answer, u);
 	} else {
 		body = body_of(u->number, size_of(u->number + 3));
 		move = stored_end(u->number, 1, OL_ROW_SUCCEEDED);
 		move.result = body;
-		ol_store_move(w->s.store, &move, false, on_answer, u);
+		ol_store_move(w->s.store, &move, w->lazy, on_answer, u);
 	}
 	ol_body_free(body);
 	if (w->early)
@@ -336,13 +359,14 @@ static int
 write_tasks(int argc, char **argv)
 {
 	struct writer w = { .last = 4000000000u, .finishes = true };
+	struct ol_store_options options = { 0 };
 	unsigned submitters = 16, tasks = 0;
 	int option;
 
 	if (argc < 4)
 		errx(64, "write FOLDER LEDGER [option ...]");
 	optind = 4;
-	while ((option = getopt(argc, argv, "n:c:et")) != -1)
+	while ((option = getopt(argc, argv, "n:c:p:etlf")) != -1)
 		if (option == 'n')
 			tasks = (unsigned)strtoul(optarg, NULL, 10);
 		else if (option == 'c')
@@ -351,6 +375,12 @@ write_tasks(int argc, char **argv)
 			w.early = true;
 		else if (option == 't')
 			w.trusts = true;
+		else if (option == 'p')
+			options.log_pages = atoi(optarg);
+		else if (option == 'l')
+			w.lazy = true;
+		else if (option == 'f')
+			never_flushes = true;
 		else
 			return 64;
 	free(read_ledger(argv[3], &w.next));
@@ -360,7 +390,8 @@ write_tasks(int argc, char **argv)
 	    argv[3], O_WRONLY | O_CREAT | O_APPEND | O_DSYNC | O_CLOEXEC, 0600);
 	if (w.ledger == -1)
 		err(1, "%s", argv[3]);
-	open_store(&w.s, argv[2]);
+	if (stored_open_with(&w.s, &ol_store_sqlite, argv[2], options) == -1)
+		errx(1, "%s: the store was refused", argv[2]);
 	run(&w, submitters);
 	stored_close(&w.s);
 	printf("RESULT tasks=%u failing=%d settled=%d\n", w.acked, w.s.failing,
@@ -419,7 +450,7 @@ verify(const char *folder, const char *ledger)
 }
 
 static int
-full(const char *folder, const char *ballast)
+full(const char *folder, const char *ballast, bool trusts)
 {
 	int64_t began, answered, room;
 	struct stored s;
@@ -435,6 +466,7 @@ full(const char *folder, const char *ballast)
 		n++;
 	}
 	answered = ol_clock_now() - began;
+	n += trusts;
 	if (rc != -1 - OL_STORE_NOT_DONE)
 		errx(1, "full: answer %d", rc);
 	/* What is there can be read while the disk is full. */
@@ -462,6 +494,22 @@ full(const char *folder, const char *ballast)
 	return 0;
 }
 
+/* EXT4_IOC_SHUTDOWN of the kernel's fs/ext4/ext4.h; no header has it. */
+#define SHUTDOWN     _IOR('X', 125, uint32_t)
+#define NO_LOG_FLUSH 2u
+
+static int
+cut(const char *folder)
+{
+	uint32_t flag = NO_LOG_FLUSH;
+	int fd = open(folder, O_RDONLY | O_CLOEXEC);
+
+	if (fd == -1 || ioctl(fd, SHUTDOWN, &flag) == -1)
+		err(1, "%s", folder);
+	close(fd);
+	return 0;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -482,7 +530,9 @@ main(int argc, char **argv)
 		    argv[2], (unsigned)strtoul(argv[3], NULL, 10), 256, false);
 	if (argc == 4 && strcmp(verb, "verify") == 0)
 		return verify(argv[2], argv[3]);
-	if (argc == 4 && strcmp(verb, "full") == 0)
-		return full(argv[2], argv[3]);
+	if (argc > 3 && strcmp(verb, "full") == 0)
+		return full(argv[2], argv[3], argc > 4);
+	if (strcmp(verb, "cut") == 0)
+		return cut(argv[2]);
 	errx(64, "see the head of tests/bench/store.c");
 }

@@ -38,19 +38,17 @@ int
 stored_open(
     struct stored *s, const struct ol_store_ops *ops, const char *folder)
 {
-	return stored_open_at(s, ops, folder, NULL);
+	return stored_open_with(s, ops, folder, (struct ol_store_options){ 0 });
 }
 
 int
-stored_open_at(struct stored *s, const struct ol_store_ops *ops,
-    const char *folder, int64_t (*clock)(void))
+stored_open_with(struct stored *s, const struct ol_store_ops *ops,
+    const char *folder, struct ol_store_options options)
 {
-	struct ol_store_options options = { .folder = folder,
-		.clock = clock,
-		.on_settled = on_settled,
-		.on_health = on_health,
-		.arg = s };
-
+	options.folder = folder;
+	options.on_settled = on_settled;
+	options.on_health = on_health;
+	options.arg = s;
 	*s = (struct stored){ 0 };
 	options.loop = s->loop = ol_must(ol_loop_new());
 	if ((s->store = ol_store_open(ops, &options)) != NULL)

@@ -26,9 +26,9 @@ struct stored {
 /* 0, or -1 when the store refuses. */
 int stored_open(
     struct stored *, const struct ol_store_ops *, const char *folder);
-/* The same by a clock of the test's; NULL: the real one. */
-int stored_open_at(struct stored *, const struct ol_store_ops *,
-    const char *folder, int64_t (*clock)(void));
+/* The same with a test's clock and log_pages: those of the options are used. */
+int stored_open_with(struct stored *, const struct ol_store_ops *,
+    const char *folder, struct ol_store_options);
 void stored_close(struct stored *);
 
 /* The id of a number, and back. */

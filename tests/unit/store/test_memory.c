@@ -33,7 +33,8 @@ set_up(void **state)
 
 	the_time = OL_SEC(1000);
 	*state = s;
-	return stored_open_at(s, &ol_store_memory, "", test_clock);
+	return stored_open_with(s, &ol_store_memory, "",
+	    (struct ol_store_options){ .clock = test_clock });
 }
 
 static int

@@ -376,6 +376,96 @@ test_edited_row_is_left_out(void **state)
 	assert_int_equal(stored_get(&p->s, 0), OL_STORE_OK);
 }
 
+/* Rows that nobody can find do not stand in the way of those behind them. */
+static void
+test_edited_rows_do_not_stop_retention(void **state)
+{
+	struct ol_expire expire = { .succeeded = INT64_MAX };
+	struct place *p = *state;
+	struct ol_move move;
+	unsigned i;
+
+	start(p);
+	for (i = 0; i < OL_STORE_EXPIRE_MAX + 5; i++) {
+		move = stored_end(i, 0, OL_ROW_SUCCEEDED);
+		move.ended = 1000 + i;
+		assert_int_equal(stored_add(&p->s, i, 1), OL_STORE_OK);
+		assert_int_equal(stored_move(&p->s, &move), OL_STORE_OK);
+	}
+	stop(p);
+	run_sql(
+	    p, "UPDATE task SET id = printf('%016d', seq) WHERE seq <= 200");
+	start(p);
+	assert_int_equal(stored_expire(&p->s, &expire), OL_STORE_OK);
+	assert_int_equal(p->s.answer.n, 5);
+	assert_false(p->s.answer.more);
+	assert_int_equal(
+	    stored_get(&p->s, OL_STORE_EXPIRE_MAX), OL_STORE_ABSENT);
+}
+
+/* It reads as 0, and compares as something else. */
+static void
+test_edited_fence_is_left_out(void **state)
+{
+	struct place *p = *state;
+
+	start(p);
+	assert_int_equal(stored_add(&p->s, 1, 1), OL_STORE_OK);
+	assert_int_equal(stored_add(&p->s, 2, 1), OL_STORE_OK);
+	stop(p);
+	run_sql(p, "UPDATE task SET attempt = 'none' WHERE seq = 1");
+	run_sql(p, "UPDATE task SET attempt = 4294967296 WHERE seq = 2");
+	start(p);
+	assert_int_equal(stored_get(&p->s, 1), OL_STORE_ABSENT);
+	assert_int_equal(stored_get(&p->s, 2), OL_STORE_ABSENT);
+}
+
+/* A yes is a yes: the new task is there. */
+static void
+test_key_of_an_edited_row(void **state)
+{
+	struct ol_row row = stored_row(1);
+	struct place *p = *state;
+
+	row.key = row.key_scope = "k";
+	start(p);
+	assert_int_equal(stored_submit(&p->s, &row, NULL), OL_STORE_OK);
+	stop(p);
+	run_sql(p, "UPDATE task SET id = x'00'");
+	start(p);
+	stored_id(row.id, 2);
+	assert_int_equal(stored_submit(&p->s, &row, NULL), OL_STORE_OK);
+	assert_int_equal(stored_get(&p->s, 2), OL_STORE_OK);
+	stored_id(row.id, 3);
+	assert_int_equal(stored_submit(&p->s, &row, NULL), OL_STORE_DUPLICATE);
+}
+
+static void
+test_old_attempts_are_gone(void **state)
+{
+	struct place *p = *state;
+	struct ol_move move;
+	unsigned i;
+	sqlite3 *db;
+
+	start(p);
+	assert_int_equal(stored_add(&p->s, 1, 1), OL_STORE_OK);
+	for (i = 0; i < 3 * OL_STORE_ATTEMPTS_MAX; i++) {
+		move = stored_start(1, i);
+		assert_int_equal(stored_move(&p->s, &move), OL_STORE_OK);
+		move = stored_end(1, i + 1, OL_ROW_RETRYING);
+		move.log = (struct ol_bytes){ "oops", 4 };
+		assert_int_equal(stored_move(&p->s, &move), OL_STORE_OK);
+	}
+	stop(p);
+	assert_int_equal(sqlite3_open(below(p, "tasks.db"), &db), SQLITE_OK);
+	assert_int_equal(number_of(db, "SELECT count(*) FROM attempt"),
+	    OL_STORE_ATTEMPTS_MAX);
+	assert_int_equal(number_of(db, "SELECT min(number) FROM attempt"),
+	    2 * OL_STORE_ATTEMPTS_MAX + 1);
+	sqlite3_close(db);
+}
+
 static void
 test_files_go_with_their_rows(void **state)
 {
@@ -469,10 +559,15 @@ main(void)
 		TEST(test_erased_task_leaves_nothing),
 		TEST(test_damaged_database_is_refused),
 		TEST(test_edited_row_is_left_out),
+		TEST(test_edited_rows_do_not_stop_retention),
+		TEST(test_edited_fence_is_left_out),
+		TEST(test_key_of_an_edited_row),
+		TEST(test_old_attempts_are_gone),
 		TEST(test_files_go_with_their_rows),
 		TEST(test_sweep),
 		TEST(test_missing_file_is_absent),
 	};
 
+	alarm(120);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
