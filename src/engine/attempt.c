@@ -11,10 +11,12 @@
 static void on_row(void *, const struct ol_answer *);
 static void on_payload(void *, const struct ol_answer *);
 static void on_progress(void *, int percent, const char *text);
+static void on_extend(void *, int64_t nsec);
 static void on_end(void *, const struct ol_run_end *);
 
 static const struct ol_run_events events = {
 	.on_progress = on_progress,
+	.on_extend = on_extend,
 	.on_end = on_end,
 };
 
@@ -202,6 +204,12 @@ on_progress(void *arg, int percent, const char *text)
 	item->progress_text = ol_must(strdup(text));
 }
 
+static void
+on_extend(void *arg, int64_t nsec)
+{
+	ol_drain_extend(arg, nsec);
+}
+
 /* Keep what is to be written. */
 static void
 keep_end(struct ol_item *item, const struct ol_run_end *end)
@@ -225,9 +233,9 @@ keep_end(struct ol_item *item, const struct ol_run_end *end)
 		failure->size = size;
 	}
 	/* Stopping it was our own doing: that is no error. */
-	if (end->ending.outcome == OL_OUTCOME_OK ||
-	    (end->ending.outcome == OL_OUTCOME_INTERRUPTED &&
-		!end->ending.unreachable))
+	if (item->ending.outcome == OL_OUTCOME_OK ||
+	    (item->ending.outcome == OL_OUTCOME_INTERRUPTED &&
+		!item->ending.unreachable))
 		failure->kind = NULL;
 	item->result = ol_body_ref(end->result);
 	if (end->result_type != NULL &&
@@ -244,8 +252,14 @@ on_end(void *arg, const struct ol_run_end *end)
 	OL_FAILPOINT("ended");
 	item->running = NULL;
 	item->ending = end->ending;
+	/* As the scheduler says of those that it told to stop itself. */
+	if (item->told != 0 && (end->ending.outcome == OL_OUTCOME_RETRY ||
+				   end->ending.outcome == OL_OUTCOME_LOST))
+		item->ending =
+		    (struct ol_ending){ .outcome = OL_OUTCOME_INTERRUPTED,
+			    .delay = -1 };
 	keep_end(item, end);
 	ol_scheduler_ended(e->scheduler, &item->task->id, item->task->attempt,
-	    &end->ending, ol_clock_now());
+	    &item->ending, ol_clock_now());
 	ol_core_soon(e);
 }

@@ -37,6 +37,7 @@ struct ol_engine {
 	bool is_soon;		  /* set to go off at once */
 	struct ol_timer *late;	  /* the first of calls is answered too late */
 	struct ol_timer *loader;  /* read again what could not be read */
+	struct ol_timer *drainer; /* attempts with a deadline of their own */
 	struct ol_timer *janitor; /* retention */
 
 	struct ol_items items;
@@ -101,6 +102,14 @@ void ol_attempt_reap(struct ol_engine *);
 
 /* Nobody is called back any more. */
 void ol_attempt_forget(struct ol_item *);
+
+/* --- drain.c --- */
+
+/* Tell attempts with a deadline of their own what is due. */
+void ol_drain_tell(void *engine);
+
+/* An attempt asks for so many nanoseconds from now on. */
+void ol_drain_extend(struct ol_item *, int64_t asked);
 
 /* --- load.c --- */
 

@@ -241,18 +241,6 @@ ol_engine_health(const struct ol_engine *e, const char **why)
 	return OL_ENGINE_READY;
 }
 
-void
-ol_engine_drain(struct ol_engine *e, int64_t deadline, int64_t grace)
-{
-	if (!e->draining)
-		e->drain_since = ol_clock_now();
-	e->draining = true;
-	e->deadline = deadline;
-	e->grace = grace;
-	ol_scheduler_drain(e->scheduler, deadline, grace, ol_clock_now());
-	ol_core_soon(e);
-}
-
 /* --- Begin and end. --- */
 
 /* As many at once as there are descriptors for. */
@@ -314,6 +302,7 @@ set_up(struct ol_engine *e)
 	e->timer = ol_must(ol_timer_new(loop, on_timer, e));
 	e->late = ol_must(ol_timer_new(loop, ol_call_late, e));
 	e->loader = ol_must(ol_timer_new(loop, ol_load_next, e));
+	e->drainer = ol_must(ol_timer_new(loop, ol_drain_tell, e));
 	e->janitor = ol_must(ol_timer_new(loop, ol_retain_look, e));
 	RB_INIT(&e->keys);
 	TAILQ_INIT(&e->unsettled);
@@ -378,6 +367,7 @@ ol_engine_free(struct ol_engine *e)
 	ol_timer_free(e->timer);
 	ol_timer_free(e->late);
 	ol_timer_free(e->loader);
+	ol_timer_free(e->drainer);
 	ol_timer_free(e->janitor);
 	close(e->spool);
 	free(e);

@@ -96,6 +96,7 @@ clear(struct ol_item *item)
 	item->started = item->began = 0;
 	item->progress = -1;
 	item->stop_at = OL_NEVER;
+	item->told = 0;
 }
 
 void

@@ -51,7 +51,8 @@ struct ol_item {
 	int64_t began;	     /* the clock's */
 	int progress;	     /* -1: none */
 	char *progress_text; /* NULL: none */
-	int64_t stop_at;     /* a shutdown_delay of its own; OL_NEVER: none */
+	int64_t stop_at;     /* in a drain; OL_NEVER: none */
+	int told;	     /* by drain.c; 0: nothing */
 
 	/* Its end, until that is written. */
 	struct ol_ending ending;

@@ -665,6 +665,61 @@ test_drain(void **state)
 }
 
 static void
+until_stops(struct world *w, const struct ol_id *id, const char *stops)
+{
+	int64_t end = ol_clock_now() + OL_SEC(10);
+
+	while (strcmp(world_attempt(w, id)->stops, stops) != 0) {
+		assert_true(ol_clock_now() < end);
+		world_run(w, 2);
+	}
+}
+
+/* A type with less than the whole, and one that asks for more. */
+static void
+test_the_deadlines_of_a_drain(void **state)
+{
+	struct world *w = *state;
+	struct ol_id hasty, plain, longer;
+	int64_t began;
+
+	world_type(w, "hasty")->shutdown_delay = OL_MSEC(200);
+	w->types[1].retries = 0;
+	w->conf.shutdown_delay_max = OL_MSEC(900);
+	world_open(w);
+	hasty = world_add(w, "hasty");
+	plain = world_add(w, "cut");
+	longer = world_add(w, "cut");
+	began = ol_clock_now();
+	ol_engine_drain(w->engine, began + OL_MSEC(500), OL_MSEC(100));
+	world_run(w, 30);
+	world_attempt(w, &longer)
+	    ->events->on_extend(world_attempt(w, &longer)->arg, OL_SEC(60));
+	assert_true(w->deadline <= began + OL_MSEC(910));
+	assert_true(w->deadline >= began + OL_MSEC(900));
+	assert_string_equal(world_attempt(w, &hasty)->stops, "");
+	until_stops(w, &hasty, "interrupt ");
+	assert_true(ol_clock_now() >= began + OL_MSEC(100));
+	until_stops(w, &hasty, "interrupt kill ");
+	assert_true(ol_clock_now() >= began + OL_MSEC(200));
+	world_fail(
+	    world_attempt(w, &hasty), OL_OUTCOME_LOST, "signal", "SIGKILL");
+	/* Refunded, although it has no retries. */
+	world_until_state(w, &hasty, "ready");
+	until_stops(w, &plain, "interrupt kill ");
+	assert_true(ol_clock_now() >= began + OL_MSEC(500));
+	assert_string_equal(world_attempt(w, &longer)->stops, "");
+	world_fail(
+	    world_attempt(w, &plain), OL_OUTCOME_LOST, "signal", "SIGKILL");
+	until_stops(w, &longer, "interrupt kill ");
+	assert_true(ol_clock_now() >= began + OL_MSEC(900));
+	world_succeed(world_attempt(w, &longer), NULL);
+	world_until(w, &w->drained, 1);
+	world_until_state(w, &longer, "succeeded");
+	world_until_state(w, &plain, "ready");
+}
+
+static void
 test_an_idle_engine_drains_at_once(void **state)
 {
 	struct world *w = *state;
@@ -721,6 +776,7 @@ main(void)
 		TEST(test_a_restart_finds_everything),
 		TEST(test_a_lost_last_attempt_fails),
 		TEST(test_drain),
+		TEST(test_the_deadlines_of_a_drain),
 		TEST(test_an_idle_engine_drains_at_once),
 		TEST(test_retention),
 	};
