@@ -209,6 +209,9 @@ open_door(struct serve *s, const struct ol_conf *conf,
 		.listener = listener,
 		.folder = ol_engine_spool(s->engine),
 		.max_connections = share(conf, conf->nlisten),
+		/* nginx sees a 413 only when it can send all of the body; how
+		 * much that is, is client_max_body_size. */
+		.max_ignored = INT32_MAX,
 	};
 
 	door->door.api = s->api;
