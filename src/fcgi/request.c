@@ -97,11 +97,54 @@ end_headers(struct ol_request *request)
 	put(request, "\r\n", 2);
 }
 
+/* RFC 9110: for people who read "curl -i"; nginx adds none of its own. */
+static const char *
+reason(int status)
+{
+	switch (status) {
+	case 200:
+		return " OK";
+	case 202:
+		return " Accepted";
+	case 204:
+		return " No Content";
+	case 303:
+		return " See Other";
+	case 304:
+		return " Not Modified";
+	case 400:
+		return " Bad Request";
+	case 403:
+		return " Forbidden";
+	case 404:
+		return " Not Found";
+	case 405:
+		return " Method Not Allowed";
+	case 409:
+		return " Conflict";
+	case 410:
+		return " Gone";
+	case 413:
+		return " Content Too Large";
+	case 422:
+		return " Unprocessable Content";
+	case 500:
+		return " Internal Server Error";
+	case 502:
+		return " Bad Gateway";
+	case 503:
+		return " Service Unavailable";
+	default:
+		return "";
+	}
+}
+
 void
 ol_request_status(struct ol_request *request, int status)
 {
-	char line[24];
-	int n = snprintf(line, sizeof(line), "Status: %d\r\n", status);
+	char line[48];
+	int n = snprintf(
+	    line, sizeof(line), "Status: %d%s\r\n", status, reason(status));
 
 	request->begun = true;
 	put(request, line, (size_t)n);

@@ -356,7 +356,7 @@ serving_answer(unsigned id, const void *body, size_t len)
 	unsigned long long hash = serving_hash(body, len);
 
 	snprintf(text, sizeof(text),
-	    "out%u:Status: 200\r\nX-Hash: %016llx\r\n\r\n%016llx end%u:0 ", id,
-	    hash, hash, id);
+	    "out%u:Status: 200 OK\r\nX-Hash: %016llx\r\n\r\n%016llx end%u:0 ",
+	    id, hash, hash, id);
 	return text;
 }

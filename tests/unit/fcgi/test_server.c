@@ -618,7 +618,7 @@ test_abort_at_each_state(void **state)
 		records_add(&r, FCGI_ABORT_REQUEST, 1, NULL, 0, 0);
 		send_all(fd);
 		assert_string_equal(serving_got(&s, fd),
-		    stage == 4 ? "out1:Status: 200\r\n\r\n end1:0 "
+		    stage == 4 ? "out1:Status: 200 OK\r\n\r\n end1:0 "
 			       : "end1:0 ");
 		what = told();
 		assert_true((strstr(what, "gone 1\n") != NULL) == (stage > 0));
@@ -758,8 +758,8 @@ test_half_closed(void **state)
 	assert_non_null(s.held);
 	ol_request_status(s.held, 204);
 	ol_request_finish(s.held);
-	assert_string_equal(
-	    serving_got(&s, fd), "out1:Status: 204\r\n\r\n end1:0 eof ");
+	assert_string_equal(serving_got(&s, fd),
+	    "out1:Status: 204 No Content\r\n\r\n end1:0 eof ");
 	close(fd);
 	/* It goes in two steps. */
 	fd = serving_connect(&s);
@@ -851,7 +851,7 @@ test_cancel(void **state)
 	told();
 	ol_request_cancel(s.held);
 	assert_string_equal(
-	    serving_got(&s, fd), "out1:Status: 200\r\n\r\n eof ");
+	    serving_got(&s, fd), "out1:Status: 200 OK\r\n\r\n eof ");
 	assert_string_equal(told(), "");
 	assert_int_equal(ol_server_requests(s.server), 0);
 	close(fd);
@@ -878,7 +878,7 @@ test_headers(void **state)
 	assert_int_equal(ol_request_header(s.held, "X\r", "b"), -1);
 	ol_request_finish(s.held);
 	assert_string_equal(serving_got(&s, fd),
-	    "out1:Status: 202\r\nLocation: /t/1\r\n\r\n end1:0 ");
+	    "out1:Status: 202 Accepted\r\nLocation: /t/1\r\n\r\n end1:0 ");
 	close(fd);
 }
 
@@ -896,7 +896,8 @@ test_stream(void **state)
 	ol_request_forget(s.held);
 	ol_request_status(s.held, 200);
 	ol_request_flush(s.held);
-	assert_string_equal(serving_got(&s, fd), "out1:Status: 200\r\n\r\n ");
+	assert_string_equal(
+	    serving_got(&s, fd), "out1:Status: 200 OK\r\n\r\n ");
 	ol_request_write(s.held, "one", 3);
 	assert_string_equal(serving_got(&s, fd), "");
 	ol_request_write(s.held, "two", 3);
