@@ -45,6 +45,9 @@ ol_outcome_decide(const struct ol_task *task, const struct ol_rules *rules,
 			return interrupted(false);
 		lost = again(task, rules);
 		lost.crash = ending->crashed;
+		/* With us: what ran is missed, and no fault of the task's. */
+		if (!ending->crashed && lost.verdict == OL_EVENT_RETRYING)
+			lost.verdict = OL_EVENT_REQUEUED;
 		if (ending->crashed && rules->poison_after > 0 &&
 		    task->crashes + 1 >= rules->poison_after)
 			lost.verdict = OL_EVENT_POISONED;

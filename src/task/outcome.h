@@ -43,6 +43,8 @@ struct ol_decision {
  * - RETRY and LOST of a run that the drain stopped is INTERRUPTED: a program
  *   that gets TERM seldom finds the right exit code.
  * - A crash is counted, and poisons at poison_after.
+ * - LOST without a crash of its own (the engine or the spawner died) is charged
+ *   and runs again at once.
  */
 struct ol_decision ol_outcome_decide(
     const struct ol_task *, const struct ol_rules *, const struct ol_ending *);

@@ -529,14 +529,9 @@ ol_scheduler_load(
 		break;
 	case OL_TASK_RUNNING:
 		/* Lost with us: charged, but no crash of its own. */
-		task->due = q->removed ? now
-				       : ol_clock_after(now,
-					     ol_retry_delay(&q->rules.retry,
-						 ol_task_charged(task),
-						 s->hands->dice(s->arg)));
-		if (q->removed || !ol_outcome_spent(task, &q->rules))
-			move(s, task, OL_EVENT_LOAD_RETRYING, now);
-		else if (move(s, task, OL_EVENT_LOAD_READY, now))
+		task->due = now;
+		if (move(s, task, OL_EVENT_LOAD_READY, now) && !q->removed &&
+		    ol_outcome_spent(task, &q->rules))
 			lapse(s, task, OL_EVENT_GAVE_UP, now);
 		break;
 	default:
