@@ -16,6 +16,11 @@
 
 #define QUOTE(word) ol_diagnostic_quote(word).text
 
+enum {
+	SOCKET_PATH_MAX = 107,
+	SCRATCH_NAME_MAX = 16, /* as the spawner makes them */
+};
+
 const char *
 ol_access_name(enum ol_access access)
 {
@@ -339,6 +344,26 @@ check_listens(struct ol_draft *draft)
 	free(all);
 }
 
+/*
+ * Every attempt has a notify socket, STATE/scratch/NAME.n, and its path must
+ * fit a socket address.
+ */
+static void
+check_state_length(struct ol_draft *draft)
+{
+	const struct ol_directive *d = draft->main.good[row_of("state")];
+	const struct ol_conf_task *task = TAILQ_FIRST(&draft->conf->tasks);
+	size_t len = strlen(draft->conf->state);
+	size_t most = SOCKET_PATH_MAX - strlen("/scratch/") - SCRATCH_NAME_MAX -
+		      strlen(".n");
+
+	if (task != NULL && len > most)
+		ol_diagnostic_error(draft->diagnostics, d->words[1].place,
+		    "the path is %zu bytes too long for the sockets of "
+		    "programs below it: at most %zu bytes fit",
+		    len - most, most);
+}
+
 /* What the parts have to do with each other. */
 static void
 check_whole(struct ol_draft *draft)
@@ -408,6 +433,7 @@ read_all(struct ol_draft *draft, const struct ol_directives *of_file,
 		read_blocks(draft, of_extra);
 	check_own_user(draft);
 	check_listens(draft);
+	check_state_length(draft);
 	/* With other errors something may only be out of sight. */
 	if (ol_diagnostic_count(draft->diagnostics) == 0)
 		check_whole(draft);

@@ -236,6 +236,53 @@ check_pool(const struct ol_conf *conf, const struct ol_conf_pool *pool,
 		    place_of(conf, pool->block, "listen"), socket, diagnostics);
 }
 
+/*
+ * The folder of the store. outlastd makes it when only that one is missing, and
+ * puts right the modes of one that is its own.
+ */
+static void
+check_state(const struct ol_conf *conf, struct ol_diagnostics *diagnostics)
+{
+	struct ol_place place = place_of(conf, NULL, "state");
+	struct stat st;
+
+	if (lstat(conf->state, &st) == -1) {
+		if (errno == ENOENT)
+			check_folder(place, conf->state, diagnostics);
+		else
+			ol_diagnostic_error(diagnostics, place,
+			    "cannot keep tasks in \"%s\": %s",
+			    QUOTE(conf->state), strerror(errno));
+		return;
+	}
+	if (!S_ISDIR(st.st_mode))
+		ol_diagnostic_error(diagnostics, place,
+		    "cannot keep tasks in \"%s\": it is no folder",
+		    QUOTE(conf->state));
+	else if (st.st_uid != geteuid() && st.st_uid != conf->uid)
+		ol_diagnostic_error(diagnostics, place,
+		    "cannot keep tasks in \"%s\": it belongs to somebody else "
+		    "than %s; name another folder, or change its owner",
+		    QUOTE(conf->state), name_of(conf->user));
+}
+
+/* Below it are the folders and sockets of attempts. */
+static void
+check_way(const struct ol_conf *conf, const struct ol_conf_task *task,
+    const struct account *a, struct ol_diagnostics *diagnostics)
+{
+	char *folder = ol_must(strdup(conf->state));
+
+	*strrchr(folder, '/') = '\0';
+	if (*folder != '\0' && check_path(a, folder, X_OK) == EACCES)
+		ol_diagnostic_error(diagnostics, place_of(conf, NULL, "state"),
+		    "%s of task \"%s\" cannot reach the folders of its "
+		    "attempts in \"%s\": check the modes of the folders above "
+		    "it",
+		    name_of(task->user), task->name, QUOTE(conf->state));
+	free(folder);
+}
+
 static void
 check_task(const struct ol_conf *conf, const struct ol_conf_task *task,
     struct ol_diagnostics *diagnostics)
@@ -255,33 +302,9 @@ check_task(const struct ol_conf *conf, const struct ol_conf_task *task,
 	};
 
 	check_program(&r, diagnostics);
+	check_way(conf, task, &r.account, diagnostics);
 	if (task->directory != NULL)
 		check_directory(&r, diagnostics);
-}
-
-/*
- * The folder of the store. outlastd makes it, for its own user, when only that
- * one is missing.
- */
-static void
-check_state(const struct ol_conf *conf, struct ol_diagnostics *diagnostics)
-{
-	const struct account own = account_of(conf->user, conf->uid, conf->gid);
-	struct ol_place place = place_of(conf, NULL, "state");
-	struct stat st;
-	int error;
-
-	if (stat(conf->state, &st) == -1 && errno == ENOENT) {
-		check_folder(place, conf->state, diagnostics);
-		return;
-	}
-	error = check_path(&own, conf->state, W_OK | X_OK);
-	if (error == 0 && !S_ISDIR(st.st_mode))
-		error = ENOTDIR;
-	if (error != 0)
-		ol_diagnostic_error(diagnostics, place,
-		    "%s cannot keep tasks in \"%s\": %s", name_of(conf->user),
-		    QUOTE(conf->state), strerror(error));
 }
 
 /* What tasks need, and nothing else does. */

@@ -499,6 +499,28 @@ test_load_text_damaged(void **state)
 	free(errors);
 }
 
+/* The sockets of attempts below it must fit 107 bytes. */
+static void
+test_state_length(void **state)
+{
+	static const char digits[] = "0123456789012345678901234567890123456789"
+				     "0123456789012345678901234567890123456789";
+	const size_t most = 107 - strlen("/scratch/") - 16 - strlen(".n");
+	char text[256], *errors;
+
+	(void)state;
+	snprintf(text, sizeof(text),
+	    LISTEN "state /%.*s; task a { program /bin/a; }", (int)most - 1,
+	    digits);
+	ol_conf_free(load(text));
+	snprintf(text, sizeof(text),
+	    LISTEN "state /%.*s; task a { program /bin/a; }", (int)most,
+	    digits);
+	errors = load_wrong(text);
+	assert_non_null(strstr(errors, "the path is 1 bytes too long"));
+	free(errors);
+}
+
 static void
 test_names(void **state)
 {
@@ -632,15 +654,32 @@ test_check_world(void **state)
 	assert_int_equal(
 	    check(&s, "not/there", "", ":2:7: error: the folder"), 1);
 	assert_int_equal(
-	    check(&s, "p", "", ":2:7: error: outlast cannot keep tasks in"), 1);
-	/* One that is there is to be the user's own. */
-	snprintf(path, sizeof(path), "%s/state", s.folder);
-	assert_int_equal(mkdir(path, 0755), 0);
+	    check(&s, "p", "", ":2:7: error: cannot keep tasks"), 1);
 	assert_int_equal(
-	    check(&s, "state", "", "state\": Permission denied"), 1);
-	assert_int_equal(chmod(path, 0777), 0);
+	    check(&s, "p/q", "", ":2:7: error: cannot keep tasks"), 1);
+	/* One that is there must be outlastd's own, whatever its modes. */
+	snprintf(path, sizeof(path), "%s/state", s.folder);
+	assert_int_equal(mkdir(path, 0700), 0);
 	assert_int_equal(check(&s, "state", "", NULL), 0);
+	if (geteuid() == 0) {
+		assert_int_equal(chown(path, 1003, 1003), 0);
+		assert_int_equal(check(&s, "state", "", NULL), 0);
+		assert_int_equal(chown(path, 1001, 1001), 0);
+		assert_int_equal(check(&s, "state", "",
+				     "belongs to somebody else than outlast;"),
+		    1);
+	}
 	rmdir(path);
+	assert_int_equal(symlink("/tmp", path), 0);
+	assert_int_equal(check(&s, "state", "", "it is no folder"), 1);
+	unlink(path);
+	/* Its programs must come through to what is below it. */
+	assert_int_equal(chmod(s.folder, 0700), 0);
+	assert_int_equal(check(&s, "state", "",
+			     ":2:7: error: outlast-run of task \"a\" cannot "
+			     "reach"),
+	    2);
+	assert_int_equal(chmod(s.folder, 0755), 0);
 	/* The task's user, program and folder. */
 	assert_int_equal(chmod(s.program, 0750), 0);
 	assert_int_equal(
@@ -681,6 +720,7 @@ main(void)
 		cmocka_unit_test(test_load_text_without_users),
 		cmocka_unit_test(test_load_text_of_any_size),
 		cmocka_unit_test(test_load_text_damaged),
+		cmocka_unit_test(test_state_length),
 		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_sample),
 		cmocka_unit_test(test_check_world),
