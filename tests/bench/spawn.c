@@ -120,7 +120,7 @@ spawned(int channel, double seconds, int concurrency)
 }
 
 static int
-start_spawner(const char *folder, pid_t *pid, int *channel)
+start_spawner(const char *folder, const char *runtime, pid_t *pid, int *channel)
 {
 	struct ol_order order = { .verb = OL_ORDER_CONFIG, .generation = 1 };
 	int master[2], engine[2], fd;
@@ -129,7 +129,7 @@ start_spawner(const char *folder, pid_t *pid, int *channel)
 	snprintf(text, sizeof(text),
 	    "state %s; pid %s/pid; listen unix:%s/s;\n"
 	    "task true { program /bin/true; }\n",
-	    folder, folder, folder);
+	    folder, runtime, folder);
 	if (ol_channel_pair(master) == -1 || ol_channel_pair(engine) == -1 ||
 	    (fd = ol_sealed_new(text, strlen(text))) == -1 ||
 	    (*pid = fork()) == -1)
@@ -151,7 +151,8 @@ int
 main(int argc, char **argv)
 {
 	static const int usual[] = { 1, 4, 16 };
-	char folder[64], scratch[80];
+	char folder[64], runtime[] = "/dev/shm/outlast-bench-XXXXXX",
+			 scratch[80], notify[64];
 	double seconds = argc > 1 ? atof(argv[1]) : 3, a = 0, b = 0;
 	int i, n, round, concurrency, master, channel;
 	pid_t pid;
@@ -162,7 +163,12 @@ main(int argc, char **argv)
 		err(1, "mkdtemp");
 	snprintf(scratch, sizeof(scratch), "%s/scratch", folder);
 	mkdir(scratch, 0711);
-	master = start_spawner(folder, &pid, &channel);
+	/* As /run is. */
+	if (mkdtemp(runtime) == NULL)
+		err(1, "mkdtemp");
+	snprintf(notify, sizeof(notify), "%s/notify", runtime);
+	mkdir(notify, 0711);
+	master = start_spawner(folder, runtime, &pid, &channel);
 	n = argc > 2 ? argc - 2 : 3;
 	for (i = 0; i < n; i++) {
 		concurrency = argc > 2 ? atoi(argv[i + 2]) : usual[i];
@@ -180,5 +186,7 @@ main(int argc, char **argv)
 	close(master);
 	rmdir(scratch);
 	rmdir(folder);
+	rmdir(notify);
+	rmdir(runtime);
 	return 0;
 }
