@@ -27,59 +27,60 @@
 static void
 free_job(struct ol_job *job)
 {
-	free(job->scratch);
 	free(job->notify);
 	free(job);
 }
 
+/* Takes path. */
 static void
-watch_remover(struct ol_jobs *jobs, pid_t pid, const char *path)
+await_remover(struct ol_jobs *jobs, pid_t pid, char *path)
 {
-	struct ol_remover *remover = ol_must(calloc(1, sizeof(*remover)));
+	struct ol_remover *remover;
 
+	if (pid == -1) {
+		ol_log_warn(
+		    NULL, "cannot remove %s: %s", path, strerror(errno));
+		free(path);
+		return;
+	}
+	remover = ol_must(calloc(1, sizeof(*remover)));
 	remover->pid = pid;
-	remover->path = ol_must(strdup(path));
+	remover->path = path;
 	LIST_INSERT_HEAD(&jobs->removers, remover, link);
 }
 
+/* What an earlier life left. */
 static void
 remove_folder(void *arg, const char *path, uid_t uid, gid_t gid)
 {
-	struct ol_jobs *jobs = arg;
 	pid_t pid = ol_scratch_remove(path, uid, gid);
 
-	if (pid > 0)
-		watch_remover(jobs, pid, path);
-	else if (pid == -1)
-		ol_log_warn(
-		    NULL, "cannot remove %s: %s", path, strerror(errno));
+	if (pid != 0)
+		await_remover(arg, pid, ol_must(strdup(path)));
 }
 
 static void
-remove_places(struct ol_jobs *jobs, struct ol_job *job)
+give_folder(struct ol_jobs *jobs, struct ol_job *job)
 {
-	unlink(job->notify);
-	remove_folder(jobs, job->scratch, job->uid, job->gid);
+	char *path = NULL;
+	pid_t pid = ol_scratch_give(&jobs->scratch, &job->folder, &path);
+
+	if (pid != 0)
+		await_remover(jobs, pid, path);
 }
 
-/* -1 with errno set. */
-static int
-make_places(struct ol_jobs *jobs, struct ol_job *job)
+/* Random, hexadecimal. */
+static void
+make_instance(char instance[33])
 {
-	unsigned char random[16 + OL_SCRATCH_NAME / 2];
-	char name[OL_SCRATCH_NAME + 1];
+	unsigned char random[16];
 	size_t i;
 
+	/* Never short for so few bytes, and there is nothing to go on with. */
 	if (getrandom(random, sizeof(random), 0) != sizeof(random))
-		return -1;
-	for (i = 0; i < 16; i++)
-		snprintf(job->instance + 2 * i, 3, "%02x", random[i]);
-	for (i = 0; i < OL_SCRATCH_NAME / 2; i++)
-		snprintf(name + 2 * i, 3, "%02x", random[16 + i]);
-	if (asprintf(&job->scratch, "%s/%s", jobs->scratch, name) == -1 ||
-	    asprintf(&job->notify, "%s/%s.n", jobs->scratch, name) == -1)
 		ol_must(NULL);
-	return ol_scratch_make(job->scratch, job->uid, job->gid);
+	for (i = 0; i < sizeof(random); i++)
+		snprintf(instance + 2 * i, 3, "%02x", random[i]);
 }
 
 static int
@@ -99,7 +100,9 @@ bind_notify(const struct ol_job *job, int fd)
 	umask(mask);
 	if (rc == -1)
 		return -1;
-	return job->uid == (uid_t)-1 ? 0 : lchown(job->notify, job->uid, -1);
+	if (job->folder.uid == (uid_t)-1)
+		return 0;
+	return lchown(job->notify, job->folder.uid, (gid_t)-1);
 }
 
 /* So that the program may open /dev/stdout, too: it asks for the owner. */
@@ -109,11 +112,11 @@ give_pipes(const struct ol_job *job, const int *fds)
 	struct statfs fs;
 	int i;
 
-	if (job->uid == (uid_t)-1)
+	if (job->folder.uid == (uid_t)-1)
 		return;
 	for (i = 0; i < 3; i++)
 		if (fstatfs(fds[i], &fs) == 0 && fs.f_type == PIPEFS_MAGIC &&
-		    fchown(fds[i], job->uid, job->gid) == -1)
+		    fchown(fds[i], job->folder.uid, job->folder.gid) == -1)
 			ol_log_debug(&job->log, "cannot give it its pipes: %s",
 			    strerror(errno));
 }
@@ -150,7 +153,7 @@ start_job(struct ol_job *job, const struct ol_conf_task *conf,
 		.env = message->env,
 		.env_size = message->env_size,
 		.home = start->directory,
-		.scratch = job->scratch,
+		.scratch = job->folder.path,
 		.notify = job->notify,
 		.instance = job->instance,
 	};
@@ -192,13 +195,18 @@ ol_jobs_start(struct ol_jobs *jobs, const struct ol_catalog *catalog,
 	}
 	job = ol_must(calloc(1, sizeof(*job)));
 	job->tag = message->tag;
-	job->uid = start.conf->uid;
-	job->gid = start.conf->gid;
+	job->folder.uid = start.conf->uid;
+	job->folder.gid = start.conf->gid;
 	ol_log_about(&job->log, "task %s %s", message->type, message->attempt);
-	if (make_places(jobs, job) == -1) {
+	make_instance(job->instance);
+	if (asprintf(&job->notify, "%s/%.16s.n", jobs->notify,
+		job->instance + OL_SCRATCH_NAME) == -1)
+		ol_must(NULL);
+	if (ol_scratch_take(&jobs->scratch, &job->folder) == -1) {
 		error = errno;
 		snprintf(why, sizeof(why), "cannot make folder %s: %s",
-		    job->scratch, strerror(error));
+		    job->folder.path, strerror(error));
+		free(job->folder.path);
 		goto err0;
 	}
 	if (bind_notify(job, fds[OL_SPAWN_NOTIFY]) == -1) {
@@ -208,7 +216,7 @@ ol_jobs_start(struct ol_jobs *jobs, const struct ol_catalog *catalog,
 		goto err1;
 	}
 	start.directory = start.conf->directory != NULL ? start.conf->directory
-							: job->scratch;
+							: job->folder.path;
 	if (start_job(job, start.conf, &start, message, &error, why,
 		sizeof(why)) == -1)
 		goto err1;
@@ -219,7 +227,8 @@ ol_jobs_start(struct ol_jobs *jobs, const struct ol_catalog *catalog,
 	return;
 
 err1:
-	remove_places(jobs, job);
+	unlink(job->notify);
+	give_folder(jobs, job);
 err0:
 	refuse(answer, error, text, why);
 	free_job(job);
@@ -267,7 +276,8 @@ ol_jobs_ended(struct ol_jobs *jobs, struct ol_job *job)
 
 	LIST_REMOVE(job, link);
 	OL_FAILPOINT("reaped");
-	remove_places(jobs, job);
+	unlink(job->notify);
+	give_folder(jobs, job);
 	jobs->on_exited(jobs->arg, &message);
 	OL_FAILPOINT("reaped_told");
 	free_job(job);
@@ -301,6 +311,7 @@ ol_jobs_init(struct ol_jobs *jobs)
 {
 	LIST_INIT(&jobs->list);
 	LIST_INIT(&jobs->removers);
+	LIST_INIT(&jobs->scratch.spares);
 	if (ol_children_init(&jobs->children) == -1) {
 		ol_log_error(NULL, "cannot read the list of our children: %s",
 		    strerror(errno));
@@ -309,7 +320,8 @@ ol_jobs_init(struct ol_jobs *jobs)
 	jobs->timer = ol_must(ol_timer_new(jobs->loop, on_look, jobs));
 	jobs->sigchld =
 	    ol_must(ol_signal_new(jobs->loop, SIGCHLD, on_look, jobs));
-	ol_scratch_sweep(jobs->scratch, remove_folder, jobs);
+	ol_scratch_sweep(jobs->scratch.base, remove_folder, jobs);
+	ol_scratch_sweep(jobs->notify, remove_folder, jobs);
 	return 0;
 }
 
@@ -331,5 +343,6 @@ ol_jobs_fini(struct ol_jobs *jobs)
 	ol_signal_free(jobs->sigchld);
 	ol_timer_free(jobs->timer);
 	ol_children_fini(&jobs->children);
-	free(jobs->scratch);
+	ol_scratch_fini(&jobs->scratch);
+	free(jobs->notify);
 }

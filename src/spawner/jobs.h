@@ -16,6 +16,7 @@
 #include "run/spawn.h"
 #include "spawner/catalog.h"
 #include "spawner/children.h"
+#include "spawner/scratch.h"
 
 struct ol_job {
 	LIST_ENTRY(ol_job) link;
@@ -24,10 +25,8 @@ struct ol_job {
 	pid_t pid;   /* also of its session and process group */
 	bool ending; /* the process was reaped; what it left is being ended */
 	char instance[33]; /* OUTLAST_INSTANCE */
-	char *scratch;
-	char *notify;
-	uid_t uid; /* owner of scratch */
-	gid_t gid;
+	struct ol_scratch_folder folder;
+	char *notify; /* the path of its notify socket */
 	int status;
 	struct rusage usage;
 	uint32_t leftovers;
@@ -43,7 +42,8 @@ struct ol_remover {
 
 struct ol_jobs {
 	struct ol_loop *loop;
-	char *scratch; /* owned */
+	struct ol_scratch scratch;
+	char *notify; /* folder of the notify sockets; owned */
 	/* Nothing of it is left. */
 	void (*on_exited)(void *arg, const struct ol_spawn *);
 	/* After ol_jobs_end(): nothing is left at all. */
@@ -59,7 +59,7 @@ struct ol_jobs {
 	int64_t give_up;
 };
 
-/* jobs has scratch, loop and callbacks set. -1: logged. */
+/* jobs has loop, callbacks, scratch.base and notify set. -1: logged. */
 int ol_jobs_init(struct ol_jobs *);
 void ol_jobs_fini(struct ol_jobs *);
 

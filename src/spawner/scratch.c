@@ -1,3 +1,4 @@
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <dirent.h>
@@ -5,6 +6,7 @@
 #include <fcntl.h>
 #include <fts.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,19 +16,118 @@
 #include "base/must.h"
 #include "spawner/scratch.h"
 
-int
-ol_scratch_make(const char *path, uid_t uid, gid_t gid)
+enum { SPARES = 64 };
+
+struct ol_scratch_spare {
+	LIST_ENTRY(ol_scratch_spare) link;
+	struct ol_scratch_folder folder;
+};
+
+static char *
+new_path(const char *base)
 {
+	unsigned char random[OL_SCRATCH_NAME / 2] = { 0 };
+	char name[OL_SCRATCH_NAME + 1], *path;
+	size_t i;
+
+	/* A name that is there already shows: mkdir() fails. */
+	if (getrandom(random, sizeof(random), 0) != sizeof(random))
+		memset(random, 0, sizeof(random));
+	for (i = 0; i < sizeof(random); i++)
+		snprintf(name + 2 * i, 3, "%02x", random[i]);
+	if (asprintf(&path, "%s/%s", base, name) == -1)
+		ol_must(NULL);
+	return path;
+}
+
+int
+ol_scratch_take(struct ol_scratch *scratch, struct ol_scratch_folder *folder)
+{
+	struct ol_scratch_spare *spare;
+	struct stat st;
 	int saved;
 
-	if (mkdir(path, S_IRWXU) == -1)
+	LIST_FOREACH (spare, &scratch->spares, link)
+		if (spare->folder.uid == folder->uid &&
+		    spare->folder.gid == folder->gid) {
+			*folder = spare->folder;
+			LIST_REMOVE(spare, link);
+			free(spare);
+			scratch->nspares--;
+			return 0;
+		}
+	folder->path = new_path(scratch->base);
+	if (mkdir(folder->path, S_IRWXU) == -1)
 		return -1;
-	if (uid == (uid_t)-1 || lchown(path, uid, gid) == 0)
+	if ((folder->uid == (uid_t)-1 ||
+		lchown(folder->path, folder->uid, folder->gid) == 0) &&
+	    lstat(folder->path, &st) == 0) {
+		folder->made = st.st_ctim;
 		return 0;
+	}
 	saved = errno;
-	rmdir(path);
+	rmdir(folder->path);
 	errno = saved;
 	return -1;
+}
+
+/* Whether nobody made anything there, and nobody changed who may. */
+static bool
+is_untouched(const struct ol_scratch_folder *folder)
+{
+	struct dirent *entry;
+	struct stat st;
+	int n = 0;
+	DIR *dir;
+
+	if (lstat(folder->path, &st) == -1 ||
+	    st.st_mode != (S_IFDIR | S_IRWXU) ||
+	    st.st_ctim.tv_sec != folder->made.tv_sec ||
+	    st.st_ctim.tv_nsec != folder->made.tv_nsec)
+		return false;
+	/* The clock of files is a coarse one. */
+	if ((dir = opendir(folder->path)) == NULL)
+		return false;
+	while (n < 3 && (entry = readdir(dir)) != NULL)
+		n++;
+	closedir(dir);
+	return n == 2;
+}
+
+pid_t
+ol_scratch_give(
+    struct ol_scratch *scratch, struct ol_scratch_folder *folder, char **path)
+{
+	struct ol_scratch_spare *spare;
+	pid_t pid;
+
+	if (scratch->nspares < SPARES && is_untouched(folder)) {
+		spare = ol_must(calloc(1, sizeof(*spare)));
+		spare->folder = *folder;
+		LIST_INSERT_HEAD(&scratch->spares, spare, link);
+		scratch->nspares++;
+		return 0;
+	}
+	pid = ol_scratch_remove(folder->path, folder->uid, folder->gid);
+	if (pid == 0)
+		free(folder->path);
+	else
+		*path = folder->path;
+	return pid;
+}
+
+void
+ol_scratch_fini(struct ol_scratch *scratch)
+{
+	struct ol_scratch_spare *spare;
+
+	while ((spare = LIST_FIRST(&scratch->spares)) != NULL) {
+		LIST_REMOVE(spare, link);
+		rmdir(spare->folder.path);
+		free(spare->folder.path);
+		free(spare);
+	}
+	free(scratch->base);
 }
 
 int

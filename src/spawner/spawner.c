@@ -1,6 +1,7 @@
 #include <sys/prctl.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -132,39 +133,56 @@ close_fds(const int *fds, size_t n)
 		close(fds[i]);
 }
 
-static int
-find_scratch(struct spawner *spawner, const struct ol_conf *conf)
+/* Programs get it, from another directory. Takes path; NULL: logged. */
+static char *
+resolve(char *path)
 {
-	struct ol_jobs *jobs = &spawner->jobs;
-	char *path;
+	char *real = realpath(path, NULL);
 
-	if (asprintf(&path, "%s/scratch", conf->state) == -1)
-		ol_must(NULL);
-	/* Programs get it as their TMPDIR, from another directory. */
-	jobs->scratch = realpath(path, NULL);
-	if (jobs->scratch == NULL)
+	if (real == NULL)
 		ol_log_error(
 		    NULL, "cannot use folder %s: %s", path, strerror(errno));
 	free(path);
-	return jobs->scratch == NULL ? -1 : 0;
+	return real;
 }
 
-/* Takes the log files in fds, which follow the configuration. */
 static int
-apply(struct spawner *spawner, uint32_t generation, const int *fds, size_t nlog)
+find_folders(struct ol_jobs *jobs, const struct ol_conf *conf)
+{
+	char *copy = ol_must(strdup(conf->pid)), *path;
+
+	if (asprintf(&path, "%s/notify", dirname(copy)) == -1)
+		ol_must(NULL);
+	free(copy);
+	if (jobs->notify == NULL)
+		jobs->notify = resolve(path);
+	else
+		free(path);
+	if (asprintf(&path, "%s/scratch", conf->state) == -1)
+		ol_must(NULL);
+	if (jobs->scratch.base == NULL)
+		jobs->scratch.base = resolve(path);
+	else
+		free(path);
+	return jobs->notify == NULL || jobs->scratch.base == NULL ? -1 : 0;
+}
+
+/* Takes the log files. */
+static int
+apply(struct spawner *spawner, uint32_t generation, int fd, const int *logs,
+    size_t nlogs)
 {
 	struct ol_conf *conf;
 	struct ol_catalog *catalog;
 
-	if ((conf = load(fds[0])) == NULL) {
-		close_fds(fds + 1, nlog);
+	if ((conf = load(fd)) == NULL) {
+		close_fds(logs, nlogs);
 		return -1;
 	}
-	if (ol_log_adopt(conf->logs, conf->nlogs, fds + 1, nlog) == -1)
+	if (ol_log_adopt(conf->logs, conf->nlogs, logs, nlogs) == -1)
 		ol_log_error(
 		    NULL, "cannot use the log files: %s", strerror(errno));
-	if (!spawner->has_jobs && spawner->jobs.scratch == NULL &&
-	    find_scratch(spawner, conf) == -1) {
+	if (!spawner->has_jobs && find_folders(&spawner->jobs, conf) == -1) {
 		ol_conf_free(conf);
 		return -1;
 	}
@@ -188,15 +206,16 @@ obey(struct spawner *spawner, const struct ol_order *order, const int *fds)
 
 	switch (order->verb) {
 	case OL_ORDER_CONFIG:
-		if (order->nlisten == 0 &&
-		    apply(spawner, order->generation, fds, order->nlog) == -1) {
+		/* Sockets are not for us; they would come before the logs. */
+		close_fds(fds + 1, order->nlisten);
+		if (apply(spawner, order->generation, fds[0],
+			fds + 1 + order->nlisten, order->nlog) == -1) {
 			snprintf(failed.reason, sizeof(failed.reason),
 			    "the spawner cannot use configuration %u",
 			    order->generation);
 			ol_order_send(spawner->master, &failed, NULL);
 		}
 		close(fds[0]);
-		close_fds(fds + 1, order->nlisten);
 		break;
 	case OL_ORDER_REOPEN:
 		if (ol_log_adopt_again(fds, order->nlog) == -1)
@@ -365,10 +384,12 @@ fini(struct spawner *spawner)
 		STAILQ_REMOVE_HEAD(&spawner->reports, link);
 		free(report);
 	}
-	if (spawner->has_jobs)
+	if (spawner->has_jobs) {
 		ol_jobs_fini(&spawner->jobs);
-	else
-		free(spawner->jobs.scratch);
+	} else {
+		free(spawner->jobs.scratch.base);
+		free(spawner->jobs.notify);
+	}
 	ol_catalog_free(spawner->catalog);
 	ol_loop_free(spawner->loop);
 	close(spawner->master);

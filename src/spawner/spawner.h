@@ -7,10 +7,11 @@
 
 /*
  * Run until the end of master (base/order.h) or of engine (run/spawn.h) is
- * closed, or the master says "exit", and nothing is left below us. The folder
- * "scratch" of the configuration's state must be there: attempts get their
- * folders and notify sockets in it. Takes over the process: its signals, its
- * children. Both descriptors are closed. Returns the exit code.
+ * closed, or the master says "exit", and nothing is left below us. Attempts get
+ * their folders in "scratch" of the configuration's state, their notify sockets
+ * in "notify" beside its pid file: both must be there. Takes over the process:
+ * its signals, its children. Both descriptors are closed. Returns the exit
+ * code.
  */
 int ol_spawner_run(int master, int engine);
 

@@ -116,6 +116,8 @@ house_open(struct house *h, const struct script *scripts, size_t n)
 	chmod(h->folder, 0755);
 	snprintf(path, sizeof(path), "%s/scratch", h->folder);
 	assert_int_equal(mkdir(path, 0711), 0);
+	snprintf(path, sizeof(path), "%s/notify", h->folder);
+	assert_int_equal(mkdir(path, 0711), 0);
 	write_conf(h, scripts, n);
 	h->loop = ol_loop_new();
 	h->spool = open(h->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -145,6 +147,8 @@ house_close(struct house *h)
 	assert_int_equal(house_reap(h), 0);
 	snprintf(path, sizeof(path), "%s/scratch", h->folder);
 	assert_int_equal(rmdir(path), 0); /* nothing was left there */
+	snprintf(path, sizeof(path), "%s/notify", h->folder);
+	assert_int_equal(rmdir(path), 0);
 	ol_timer_free(h->limit);
 	ol_loop_free(h->loop);
 	ol_conf_free(h->conf);
