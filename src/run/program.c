@@ -314,8 +314,8 @@ take_result(struct ol_program *program, const char *data, size_t len)
 		return;
 	if (program->result.len + (int64_t)len > v->max_result)
 		v->too_large = true;
-	else if (ol_output_append(&program->result, program->spool, data, len) ==
-		 -1)
+	else if (ol_output_append(
+		     &program->result, program->spool, data, len) == -1)
 		v->unkept = errno;
 	else
 		return;
