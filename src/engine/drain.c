@@ -100,7 +100,8 @@ ol_engine_drain(struct ol_engine *e, int64_t deadline, int64_t grace)
 	struct ol_item *item;
 	uint32_t i;
 
-	if (!e->draining)
+	/* A limit that follows none counts from now. */
+	if (!e->draining || e->deadline == OL_NEVER)
 		e->drain_since = ol_clock_now();
 	e->draining = true;
 	e->deadline = deadline;

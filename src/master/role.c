@@ -83,7 +83,7 @@ static void run(const struct ol_role_options *, char **env, int channel)
 static void
 run(const struct ol_role_options *o, char **env, int channel)
 {
-	static char name[] = "outlastd", option[] = "--role";
+	char name[] = "outlastd", option[] = "--role";
 	char role[16], *argv[] = { name, option, role, NULL };
 
 	strlcpy(role, o->name, sizeof(role));

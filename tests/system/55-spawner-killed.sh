@@ -18,12 +18,19 @@ script hide <<-'EOS'
 	echo >>"$OUT/up"
 	wait
 EOS
-# The same of a pool: one before, one as its parent dies.
+# A pool's, which it leaves behind.
 script daemonize <<-'EOS'
 	#!/bin/bash
-	[ ! -e "$OUT/pools" ] || exec sleep 1000
+	# The second time: while its parent lives, so that the master does not
+	# hear of it.
+	[ ! -e "$OUT/pools" ] || {
+		(setsid sleep 1000 & echo $! >>"$OUT/pools")
+		exec sleep 1000
+	}
 	(setsid sleep 1000 & echo $! >>"$OUT/pools")
 	(setsid env -i /bin/sleep 1000 & echo $! >>"$OUT/pools")
+	# What is still in its group would end with it.
+	sleep 0.3
 EOS
 script quick <<-'EOS'
 	#!/bin/bash
@@ -37,10 +44,15 @@ write_roles "$(listen "$sock")" \
 	"pool p { listen unix:$T/p.sock; program $T/daemonize; $pool_user env OUT $out; shutdown_delay 1s; }"
 start_outlastd
 wait_for 5 is_ready
-wait_for 5 test -s "$out/pools"
+wait_for 5 grep -q 'p\[0\] .*ended unasked: exit 0' "$T/outlastd.log"
+pool_left() {
+	[ "$(pids_in "$out/pools" | wc -l)" = 3 ]
+}
+wait_for 5 pool_left
 submit hide
 hidden=$id
 wait_for 5 test -s "$out/up"
+sleep 0.3
 cp "$out/pids" "$T/pids"
 expect 'programs that run' "$(pids_in "$T/pids" | wc -l)" 4
 
@@ -51,7 +63,7 @@ wait_for 5 other_role spawner "$spawner"
 say "a new one after $(($(now_ms) - began)) ms"
 [ $(($(now_ms) - began)) -lt 1000 ] || fail 'that was late'
 none_left "$T/pids" || fail "programs outlived their spawner"
-expect 'what the pool left' "$(pids_in "$out/pools" | wc -l)" 2
+pool_left || fail 'what the pool left was killed with it'
 expect 'the engine' "$(role engine)" "$engine"
 said 'error the spawner died \(SIGKILL\)' || fail 'no word of it in the log'
 submit quick
