@@ -402,5 +402,6 @@ main(void)
 		    test_log_is_bounded, set_up, tear_down),
 	};
 	faultfs_install();
+	alarm(600);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
