@@ -1,4 +1,5 @@
 /* A task's life through a whole engine, one way at a time. */
+#include <sys/resource.h>
 #include <limits.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -728,6 +729,28 @@ test_an_idle_engine_drains_at_once(void **state)
 	world_until(w, &w->drained, 1);
 }
 
+/* --- Idle. --- */
+
+static void
+test_an_idle_engine_sleeps(void **state)
+{
+	struct world *w = *state;
+	struct rusage before, after;
+	struct ol_id id;
+
+	world_open(w);
+	id = world_add(w, "cut");
+	world_succeed(world_attempt(w, &id), NULL);
+	world_until_state(w, &id, "succeeded");
+	/* The last call's patience, and the store's last flush. */
+	world_run(w, 1300);
+	getrusage(RUSAGE_SELF, &before);
+	world_run(w, 1500);
+	getrusage(RUSAGE_SELF, &after);
+	/* The end of world_run() itself is one. */
+	assert_in_range(after.ru_nvcsw - before.ru_nvcsw, 0, 2);
+}
+
 /* --- Retention. --- */
 
 static void
@@ -777,6 +800,7 @@ main(void)
 		TEST(test_drain),
 		TEST(test_the_deadlines_of_a_drain),
 		TEST(test_an_idle_engine_drains_at_once),
+		TEST(test_an_idle_engine_sleeps),
 		TEST(test_retention),
 	};
 
