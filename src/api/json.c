@@ -43,11 +43,32 @@ put(struct ol_json *json, const char *text, size_t len)
 	json->len += len;
 }
 
+/* How many bytes at text need no escape. */
+static size_t
+plain(const char *text)
+{
+	size_t n = 0;
+
+	while (text[n] >= 0x20 && text[n] < 0x7f && text[n] != '"' &&
+	       text[n] != '\\')
+		n++;
+	return n;
+}
+
 static void
 put_string(struct ol_json *json, const char *text)
 {
-	size_t len = strlen(text);
+	size_t len = plain(text);
 
+	/* Most are short and have nothing to escape. */
+	if (text[len] == '\0' && reserve(json, len + 2)) {
+		json->text[json->len++] = '"';
+		memcpy(json->text + json->len, text, len);
+		json->len += len;
+		json->text[json->len++] = '"';
+		return;
+	}
+	len += strlen(text + len);
 	/* The longest escape has six characters. */
 	if (!reserve(json, len * 6 + 3))
 		return;
