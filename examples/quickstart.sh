@@ -291,6 +291,12 @@ wait_until()
 	done
 }
 
+# told_since LINES: what outlastd has logged after that many.
+told_since()
+{
+	tail -n "+$(($1 + 1))" "$scratch/outlastd.log" | sed 's/^/  | /'
+}
+
 # The engine has read its store: it says 404 to an id that nobody has.
 ready()
 {
@@ -322,21 +328,21 @@ start_all()
 
 # --- the story ---------------------------------------------------------------
 
-# The state of the task at $1: "ended|running STATE PERCENT ATTEMPT LINE", where
-# LINE is for people.
+# The state of the task at $1: "ended|going PERCENT LINE"; LINE is for people.
+# Fails when nobody is there to answer.
 state_of()
 {
-	curl -sS --max-time 10 "http://127.0.0.1:$port$1" | $python -c '
+	$python - "$(page "$port" "${1#/}" 2>/dev/null)" <<-'END'
 	import json, sys
-	try:
-	    task = json.load(sys.stdin)
-	    progress = task["progress"] or {"percent": 0, "text": ""}
-	except (ValueError, KeyError):
-	    sys.exit(1)		# nobody was there to answer
-	line = "%s, attempt %d" % (task["state"], task["attempt"])
-	if task["state"] == "running" and progress["percent"]:
-	    line += ", %d %%, %s" % (progress["percent"], progress["text"])
-	print("ended" if task["ended"] else "going", progress["percent"], line)'
+	if not sys.argv[1]:
+	    sys.exit(1)
+	task = json.loads(sys.argv[1])
+	progress = task["progress"] or {"percent": 0}
+	line = f"{task['state']}, attempt {task['attempt']}"
+	if progress["percent"]:
+	    line += f", {progress['percent']} %: {progress['text']}"
+	print("ended" if task["ended"] else "going", progress["percent"], line)
+	END
 }
 
 # watch ADDRESS UNTIL…: the task's state whenever it changes, until the command,
@@ -367,6 +373,11 @@ ended()
 	[ "$1" = ended ]
 }
 
+new_engine()
+{
+	told_since "$seen" | grep -q 'engine pid [0-9]*: ready'
+}
+
 tell_task()
 {
 	step "1. A picture is uploaded; the task is on disk before the answer"
@@ -377,14 +388,17 @@ tell_task()
 	grep -E '^(HTTP/|Location|Retry-After)' "$scratch/answer" | sed 's/^/    /'
 	task=$(sed -n 's/^Location: //p' "$scratch/answer")
 	[ -n "$task" ] || fail "the picture was not taken: $(tail -n 1 "$scratch/answer")"
-	echo "  \$ curl http://127.0.0.1:$port$task"
+	echo "  \$ curl http://127.0.0.1:$port$task    # again and again"
 	watch "$task" halfway
 
 	step "2. The process that owns the task is killed"
 	engine=$(pgrep -P "$(pid_of outlastd)" -f 'outlastd: engine') ||
 		fail "there is no engine"
 	echo "  \$ kill -9 $engine    # outlastd: engine"
+	seen=$(wc -l <"$scratch/outlastd.log")
 	kill -9 "$engine"
+	wait_until new_engine
+	told_since "$seen"
 	watch "$task" ended
 	echo "  \$ curl -O http://127.0.0.1:$port$task/result"
 	page "$port" "${task#/}/result" >"$scratch/small.jpg" ||
@@ -464,7 +478,7 @@ tell_recycle()
 		[ "$asked" -lt 400 ] || fail "process $old did not end"
 		sleep 0.05
 	done
-	tail -n "+$((seen + 1))" "$scratch/outlastd.log" | sed 's/^/  | /'
+	told_since "$seen"
 	[ -n "$new" ] || fail "no new process answered while $old finished"
 	echo "  meanwhile $asked pages were asked for and answered, by $old and then by $new"
 }
