@@ -31,7 +31,7 @@ reason(const struct ol_item *item, char *buf, size_t size)
 
 static void
 on_waiting(const struct ol_log *log, const struct ol_task *task,
-    const char *why, enum ol_task_event event)
+    const struct ol_item *item, const char *why, enum ol_task_event event)
 {
 	int64_t now = ol_clock_now();
 
@@ -40,6 +40,9 @@ on_waiting(const struct ol_log *log, const struct ol_task *task,
 		    task->attempt, why,
 		    ol_clock_seconds_left(
 			ol_clock_after(task->due, OL_MSEC(500)), now));
+	else if (item != NULL && item->ending.outcome == OL_OUTCOME_LOST)
+		ol_log_notice(log, "attempt %u was lost%s; again at once",
+		    task->attempt, why);
 	else if (why[0] != '\0')
 		ol_log_notice(log,
 		    "attempt %u did not begin%s; it does not count",
@@ -103,7 +106,7 @@ ol_report_moved(const struct ol_engine *e, const struct ol_task *task,
 		ol_log_info(&log, "cancelled");
 		break;
 	default:
-		on_waiting(&log, task, why, event);
+		on_waiting(&log, task, item, why, event);
 		break;
 	}
 }
