@@ -80,7 +80,11 @@ ol_answer_refusal(struct ol_exchange *x, const struct ol_refusal *refusal,
 
 	/* What is wrong with it is the administrator's to know. */
 	if (refusal->problem == OL_PROBLEM_MISCONFIGURED) {
-		ol_log_error(&x->api->log, "%s", detail);
+		ol_log_error(&x->api->log, "%s; a request for \"%s\"", detail,
+		    x->question == NULL
+			? ""
+			: ol_envelope_param(
+			      &x->question->envelope, "DOCUMENT_URI"));
 		detail = "";
 	}
 	instance[0] = '\0';

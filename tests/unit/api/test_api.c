@@ -293,6 +293,7 @@ test_log_line(void **state)
 	fclose(f);
 	unlink(path);
 	assert_non_null(strstr(text, "OUTLAST_ACCESS has a bad value"));
+	assert_non_null(strstr(text, "a request for \"/x\""));
 	assert_ptr_equal(strchr(text, '\n'), text + n - 1);
 }
 
