@@ -7,12 +7,13 @@
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
-#include <stdalign.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/must.h"
 #include "spawner/start.h"
 
 enum {
@@ -170,11 +171,18 @@ run_child(void *arg)
 static pid_t
 start_shared(struct child *child)
 {
-	alignas(16) char stack[STACK];
+	char *stack = ol_must(aligned_alloc(16, STACK));
+	pid_t pid;
+	int saved;
 
 	child->report = -1;
-	return clone(
+	/* It is done with the stack when we go on. */
+	pid = clone(
 	    run_child, stack + STACK, CLONE_VM | CLONE_VFORK | SIGCHLD, child);
+	saved = errno;
+	free(stack);
+	errno = saved;
+	return pid;
 }
 
 /* What the child says before it executes; its end is what it does not say. */

@@ -31,11 +31,12 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		/* What was read is written just so. */
 		MUST(ol_spawn_format(&m, again) == len);
 		MUST(memcmp(again, copy, len) == 0);
-		end = m.env + m.env_size;
-		for (at = m.env; at != end; at += strlen(at) + 1)
-			MUST(at < end && strchr(at, '=') > at);
-		if (m.verb == OL_SPAWN_START)
+		if (m.verb == OL_SPAWN_START) {
 			MUST(strlen(m.type) < OL_SPAWN_NAME_MAX);
+			end = m.env + m.env_size;
+			for (at = m.env; at != end; at += strlen(at) + 1)
+				MUST(at < end && strchr(at, '=') > at);
+		}
 		if (m.verb == OL_SPAWN_REFUSED)
 			MUST(strchr(m.text, '\n') == NULL);
 	} else

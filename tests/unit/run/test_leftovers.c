@@ -21,7 +21,8 @@
 #include "house.h"
 
 /*
- * Each calls its runaways "sleep 4711", so that they are found by their words.
+ * Each calls its runaways "sleep 4711", so that they are found by their words;
+ * see marked().
  */
 #define PYTHON(code) "exec python3 -c '" code "'"
 
@@ -86,7 +87,11 @@ static const struct script scripts[] = {
 	{ "many", "setsid sleep 4711 & exit 0", "concurrency 16;" },
 };
 
+enum { SCRIPTS = sizeof(scripts) / sizeof(scripts[0]) };
+
 static struct house h;
+/* Seconds to sleep, of this run alone: 1 and 2 are put before them. */
+static char mark[16];
 
 static int
 count_words(const char *words, size_t len)
@@ -114,9 +119,19 @@ count_words(const char *words, size_t len)
 }
 
 static int
+sleepers(char kind)
+{
+	char words[32];
+	int len = snprintf(words, sizeof(words), "sleep %c%s", kind, mark);
+
+	words[5] = '\0';
+	return count_words(words, (size_t)len + 1);
+}
+
+static int
 runaways(void)
 {
-	return count_words("sleep\0004711", sizeof("sleep\0004711"));
+	return sleepers('1');
 }
 
 static int
@@ -251,14 +266,11 @@ test_neighbours(void **state)
 	for (i = 0; i < 16; i++)
 		house_wait(&h, &e[i]);
 	assert_int_equal(runaways(), 0);
-	assert_int_equal(
-	    count_words("sleep\0004712", sizeof("sleep\0004712")), 3);
+	assert_int_equal(sleepers('2'), 3);
 	for (i = 0; i < 3; i++) {
 		ol_run_stop(longs[i].running, OL_RUN_KILL);
 		house_wait(&h, &longs[i]);
-		assert_int_equal(
-		    count_words("sleep\0004712", sizeof("sleep\0004712")),
-		    2 - i);
+		assert_int_equal(sleepers('2'), 2 - i);
 	}
 	assert_int_equal(children(h.spawner), 0);
 }
@@ -276,8 +288,34 @@ test_last(void **state)
 	house_pause(&h, 300);
 	house_close(&h);
 	assert_int_equal(runaways(), 0);
-	assert_int_equal(
-	    count_words("sleep\0004712", sizeof("sleep\0004712")), 0);
+	assert_int_equal(sleepers('2'), 0);
+}
+
+/* The scripts, with this run's numbers for 4711 and 4712. */
+static struct script *
+marked(void)
+{
+	static struct script copies[SCRIPTS];
+	const char *from;
+	size_t i, size;
+	char *text;
+	FILE *f;
+
+	for (i = 0; i < SCRIPTS; i++) {
+		f = open_memstream(&text, &size);
+		for (from = scripts[i].text; *from != '\0'; from++) {
+			if (strncmp(from, "471", 3) != 0) {
+				putc(*from, f);
+				continue;
+			}
+			from += 3;
+			fprintf(f, "%c%s", *from, mark);
+		}
+		fclose(f);
+		copies[i] = scripts[i];
+		copies[i].text = text; /* lives as long as the program */
+	}
+	return copies;
 }
 
 int
@@ -291,6 +329,7 @@ main(void)
 	};
 
 	alarm(110);
-	house_open(&h, scripts, sizeof(scripts) / sizeof(scripts[0]));
+	snprintf(mark, sizeof(mark), "%07d", (int)getpid());
+	house_open(&h, marked(), SCRIPTS);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

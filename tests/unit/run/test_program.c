@@ -87,7 +87,7 @@ static const struct script scripts[] = {
 	    "id -u; id -g; id -G; echo err >/dev/stderr; "
 	    "stat -c '%u %a' . $NOTIFY_SOCKET; touch x; mkdir -p a/b; "
 	    "kill -0 $PPID 2>/dev/null && echo could kill; "
-	    "setsid sleep 4713 & exit 0",
+	    "setsid sleep 100 & exit 0",
 	    "user nobody;" },
 	{ "absent", NULL, NULL },
 	{ "interpreter", NULL, NULL },
