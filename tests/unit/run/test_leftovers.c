@@ -83,7 +83,8 @@ static const struct script scripts[] = {
 		   "os.execve(\"/bin/sleep\", [\"sleep\", \"4711\"], {})\n"),
 	    NULL },
 	{ "killed", "setsid sleep 4711 & kill -KILL $$", NULL },
-	{ "long", "setsid sleep 4712 & exec sleep 30", "concurrency 4;" },
+	{ "long", "setsid sh -c 'sleep 4712 & exit 0' & wait $!; exec sleep 30",
+	    "concurrency 4;" },
 	{ "many", "setsid sleep 4711 & exit 0", "concurrency 16;" },
 };
 

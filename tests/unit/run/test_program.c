@@ -15,6 +15,7 @@
 
 #include "base/clock.h"
 #include "run/output.h"
+#include "spawner/environment.h"
 
 #include "house.h"
 
@@ -454,6 +455,28 @@ test_environment(void **state)
 	ended_free(&e);
 }
 
+/* Not even when the configuration lets them. */
+static void
+test_steering(void **state)
+{
+	static const char env[] = "LD_PRELOAD=/evil.so\0BASH_ENV=/evil\0"
+				  "OUTLAST_INSTANCE=evil\0FINE=1";
+	char names[][20] = { "LD_PRELOAD", "BASH_ENV", "OUTLAST_INSTANCE",
+		"FINE" };
+	char *context[] = { names[0], names[1], names[2], names[3] };
+	struct ol_conf_task conf = { .context = context, .ncontext = 4 };
+	struct ol_environment e = { env, sizeof(env), "/", "/s", "/n", "i" };
+	char **made = ol_environment_new(&conf, &e);
+	size_t i;
+
+	(void)state;
+	for (i = 0; made[i] != NULL; i++)
+		assert_null(strstr(made[i], "evil"));
+	assert_int_equal(i, 4 + 3 + 1);
+	assert_string_equal(made[i - 1], "FINE=1");
+	ol_environment_free(made);
+}
+
 static void
 test_too_much_environment(void **state)
 {
@@ -680,6 +703,7 @@ main(void)
 		cmocka_unit_test(test_stops),
 		cmocka_unit_test(test_progress),
 		cmocka_unit_test(test_environment),
+		cmocka_unit_test(test_steering),
 		cmocka_unit_test(test_too_much_environment),
 		cmocka_unit_test(test_place),
 		cmocka_unit_test(test_isolation),
