@@ -134,12 +134,61 @@ test_names(void **state)
 	assert_int_equal(ol_log_level_find("loud", &level), -1);
 }
 
+/* Opened by another process: written by its number, and by nobody's path. */
+static void
+test_adopted_files(void **state)
+{
+	char one[80], two[80], moved[80];
+	const struct ol_log_sink sinks[] = {
+		{ .target = OL_LOG_FILE, .path = one, .level = OL_LOG_INFO },
+		{ .target = OL_LOG_STDERR, .level = OL_LOG_ERROR },
+		{ .target = OL_LOG_FILE, .path = two, .level = OL_LOG_WARN },
+	};
+	int fds[4], got[4];
+
+	(void)state;
+	snprintf(one, sizeof(one), "%s/one", dir);
+	snprintf(two, sizeof(two), "%s/two", dir);
+	snprintf(moved, sizeof(moved), "%s/moved", dir);
+	/* Too few, too many: nothing changes, and they are closed. */
+	fds[0] = open(one, O_WRONLY | O_CREAT | O_APPEND, 0600);
+	assert_int_equal(ol_log_adopt(sinks, 3, fds, 1), -1);
+	assert_int_equal(errno, EINVAL);
+	assert_int_equal(fcntl(fds[0], F_GETFD), -1);
+	assert_int_equal(ol_log_files(got, 4), 0);
+	fds[0] = open(moved, O_WRONLY | O_CREAT | O_APPEND, 0600);
+	fds[1] = open(two, O_WRONLY | O_CREAT | O_APPEND, 0600);
+	assert_int_equal(ol_log_adopt(sinks, 3, fds, 2), 0);
+	assert_int_equal(ol_log_files(got, 1), 2);
+	assert_int_equal(got[0], fds[0]);
+	ol_log_info(NULL, "first");
+	assert_non_null(strstr(contents("moved"), "info first"));
+	assert_string_equal(contents("two"), "");
+	/* After a rotation. */
+	got[0] = open(one, O_WRONLY | O_CREAT | O_APPEND, 0600);
+	assert_int_equal(ol_log_adopt_again(got, 1), -1);
+	assert_int_equal(fcntl(got[0], F_GETFD), -1);
+	got[0] = open(one, O_WRONLY | O_CREAT | O_APPEND, 0600);
+	got[1] = open(two, O_WRONLY | O_CREAT | O_APPEND, 0600);
+	assert_int_equal(ol_log_adopt_again(got, 2), 0);
+	ol_log_warn(NULL, "second");
+	assert_null(strstr(contents("moved"), "second"));
+	assert_non_null(strstr(contents("one"), "warn second"));
+	assert_non_null(strstr(contents("two"), "warn second"));
+	ol_log_close();
+	assert_int_equal(fcntl(got[0], F_GETFD), -1);
+	unlink(one);
+	unlink(two);
+	unlink(moved);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_levels_formats_and_rotation),
 		cmocka_unit_test(test_a_file_that_cannot_be),
+		cmocka_unit_test(test_adopted_files),
 		cmocka_unit_test(test_a_line_has_an_end),
 		cmocka_unit_test(test_names),
 	};
