@@ -8,6 +8,8 @@
 #include <time.h>
 #include <unistd.h>
 
+enum { MOST = 4 }; /* points that act */
+
 /* Whether the file FOLDER/NAME.SUFFIX was made by this call. */
 static bool
 leave(const char *folder, const char *name, const char *suffix)
@@ -25,36 +27,45 @@ leave(const char *folder, const char *name, const char *suffix)
 	return (true);
 }
 
-/* What the environment asks of this point: *action and *nth. */
-static bool
-asked(const char *name, const char **action, long *nth)
+/* What the environment asks of this point: its place among those that it asks
+ * of, *action and *nth; or -1. */
+static int
+find(const char *name, const char **action, long *nth)
 {
 	const char *spec = getenv("OUTLAST_FAILPOINT");
-	const char *colon;
 	size_t len = strlen(name);
+	int i;
 
-	if (spec == NULL || strncmp(spec, name, len) != 0 || spec[len] != ':')
-		return (false);
-	*action = spec + len + 1;
-	colon = strchr(*action, ':');
-	*nth = colon == NULL ? 1 : strtol(colon + 1, NULL, 10);
-	return (true);
+	for (i = 0; spec != NULL && i < MOST; i++) {
+		if (strncmp(spec, name, len) == 0 && spec[len] == ':') {
+			*action = spec + len + 1;
+			len = strcspn(*action, ":,");
+			*nth = (*action)[len] == ':'
+				   ? strtol(*action + len + 1, NULL, 10)
+				   : 1;
+			return (i);
+		}
+		if ((spec = strchr(spec, ',')) != NULL)
+			spec++;
+	}
+	return (-1);
 }
 
 bool
 ol_failpoint_pass(const char *name)
 {
-	static atomic_long passed;
+	static atomic_long passed[MOST];
 	const struct timespec pause = { .tv_nsec = 300 * 1000 * 1000 };
 	const char *folder = getenv("OUTLAST_FAILPOINT_FOLDER");
 	const char *action;
 	long nth;
+	int at;
 
 	if (folder != NULL)
 		leave(folder, name, "hit");
-	if (!asked(name, &action, &nth))
+	if ((at = find(name, &action, &nth)) == -1)
 		return (false);
-	if (nth > 0 && atomic_fetch_add(&passed, 1) + 1 != nth)
+	if (nth > 0 && atomic_fetch_add(&passed[at], 1) + 1 != nth)
 		return (false);
 	if (folder != NULL && !leave(folder, name, "acted") && nth > 0)
 		return (false);

@@ -2,7 +2,7 @@
  * Points at which a test makes the program fail. ./configure
  * --enable-failpoints compiles them in; without it there is no code of them.
  *
- *     OUTLAST_FAILPOINT=NAME:ACTION[:NTH]
+ *     OUTLAST_FAILPOINT=NAME:ACTION[:NTH][,…]
  *
  * At the NTH time (1; 0: each time) that a process passes the point NAME:
  *   exit   it ends there and then, cleaning nothing up

@@ -99,8 +99,10 @@ role() {
 
 # submit OPTION…: the client of the oracle, to /t/full; its RESULT in $result.
 submit() {
-	python3 "$ORACLE" submit "$T/ledger" "http://127.0.0.1:$port/t/full" \
-		--seed "$SEED" "$@" >"$T/submit.out" || fail 'the client failed'
+	timeout -k 5 60 python3 "$ORACLE" submit "$T/ledger" \
+		"http://127.0.0.1:$port/t/full" --seed "$SEED" "$@" \
+		>"$T/submit.out" ||
+		fail "the client did not end: $(tail -3 "$T/ledger")"
 	result=$(grep ^RESULT "$T/submit.out")
 }
 

@@ -8,7 +8,7 @@
 . "$LIB/tasks.sh"
 need "$OUTLASTD" "$FAULTY"
 need_strace
-most=$((TRIALS > 1 ? 100000 : 4))
+most=$((TRIALS > 1 ? 100000 : 3))
 RANDOM=$SEED
 say "seed $SEED"
 
@@ -18,9 +18,10 @@ life() {
 	local program=$1
 	fresh
 	start_tasks "$program"
+	say "$2 $3"
 	inject "$2:signal=KILL:when=$3"
 	submit --tasks 10 --connections 2 --ms 3 --keys 50 --bad 20 --cancel 10 \
-		--timeout 5
+		--timeout 5 --pad $(($3 % 2 * 40000))
 	killed=1
 	if alive "$tracer"; then
 		killed=0
@@ -34,7 +35,8 @@ life() {
 write_tasks
 start_nginx keep "$sock" "$TASK_LOCATION"
 n=0 acked=0
-for call in fdatasync pwrite64 fsync sendmsg writev recvmsg read epoll_wait; do
+for call in fdatasync pwrite64 fsync write sendto sendmsg recvfrom recvmsg \
+	epoll_wait openat; do
 	for ((i = 0, when = 1; i < most; i++)); do
 		# Near one another at first: that is where a task begins.
 		if [ "$TRIALS" -gt 1 ]; then
@@ -51,10 +53,11 @@ done
 say "$n kills, $acked tasks acknowledged, none lost"
 [ $n -gt 10 ] && [ $acked -gt 100 ] || fail 'hardly anything was killed'
 
-# The control: an engine that acknowledges before the commit loses some.
+# The control: an engine that acknowledges before the commit loses some. (Not
+# at fdatasync: what was written by then outlives the process.)
 export OUTLAST_FAILPOINT=ack_before_commit:error:0
 for ((when = 2, lost = 0; when < 20 && lost == 0; when++)); do
-	life "$FAULTY" fdatasync $when || break
+	life "$FAULTY" pwrite64 $when || break
 	lost=$(field lost)
 done
 unset OUTLAST_FAILPOINT

@@ -18,7 +18,7 @@ say "seed $SEED"
 # itself is not in here.
 FAULTS='fdatasync:EIO fdatasync:ENOSPC pwrite64:EIO pwrite64:ENOSPC fsync:EIO
 	openat:EMFILE openat:ENOSPC openat:ENOMEM openat:EIO accept4:EMFILE
-	accept4:ENOMEM accept4:ECONNABORTED read:EIO writev:EPIPE writev:ENOMEM
+	accept4:ENOMEM accept4:ECONNABORTED sendto:EPIPE sendto:ENOMEM recvfrom:ENOMEM
 	sendmsg:ENOBUFS sendmsg:EMFILE recvmsg:ENOMEM pipe2:EMFILE socket:EMFILE
 	socketpair:EMFILE epoll_ctl:ENOMEM ftruncate:EIO unlinkat:EIO'
 
@@ -30,6 +30,7 @@ for fault in $FAULTS; do
 		when=$((RANDOM % 12 + 1))
 		fresh
 		start_tasks
+		say "$fault $when"
 		inject "${fault%%:*}:error=${fault#*:}:when=$when"
 		before=$engine
 		submit --tasks 12 --connections 3 --ms 3 --keys 100 --bad 20 \

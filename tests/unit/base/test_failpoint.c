@@ -59,6 +59,9 @@ test_without_a_folder(void **state)
 	assert_int_equal(passes("her:exit", 2), 0);
 	assert_int_equal(passes("here", 2), 0);
 	assert_int_equal(passes("here:nothing", 2), 0);
+	assert_int_equal(passes("a:exit,here:error:2,b:exit", 1), 0);
+	assert_int_equal(passes("a:exit,here:error:2,b:exit", 3), 1);
+	assert_int_equal(passes("a:error:2,here:exit", 1), 70);
 }
 
 static void
