@@ -70,7 +70,7 @@ test_output(void **state)
 		for (at = 0; at < totals[i]; at += n) {
 			n = totals[i] - at < 777 ? totals[i] - at : 777;
 			assert_int_equal(
-			    ol_output_add(&output, folder, data + at, n), 0);
+			    ol_output_append(&output, folder, data + at, n), 0);
 		}
 		body = ol_output_body(&output);
 		assert_int_equal(errno, 0);
@@ -90,7 +90,7 @@ test_output(void **state)
 	}
 	/* No folder, no file: said, and nothing leaks. */
 	ol_output_init(&output);
-	assert_int_equal(ol_output_add(&output, -1, data, 100000), -1);
+	assert_int_equal(ol_output_append(&output, -1, data, 100000), -1);
 	assert_int_equal(errno, EBADF);
 	ol_output_fini(&output);
 	close(folder);
