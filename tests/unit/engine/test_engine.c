@@ -622,7 +622,63 @@ test_a_lost_last_attempt_fails(void **state)
 	assert_int_equal(w->started, 1);
 }
 
+static void
+test_a_restart_knows_the_crashes(void **state)
+{
+	struct ol_run_end end = { .ending = { .outcome = OL_OUTCOME_LOST,
+				      .crashed = true,
+				      .delay = -1 },
+		.kind = "signal",
+		.exit = -1,
+		.signal = SIGSEGV };
+	struct world *w = *state;
+	struct ol_id id;
+
+	w->types[0].poison_after = 2;
+	world_open(w);
+	id = world_add(w, "cut");
+	world_end(world_attempt(w, &id), &end);
+	world_until_state(w, &id, "retrying");
+	world_close(w);
+	world_open(w);
+	world_end(world_attempt(w, &id), &end);
+	world_until_state(w, &id, "poisoned");
+}
+
 /* --- The drain. --- */
+
+static void
+until_stops(struct world *w, const struct ol_id *id, const char *stops)
+{
+	int64_t end = ol_clock_now() + OL_SEC(10);
+
+	while (strcmp(world_attempt(w, id)->stops, stops) != 0) {
+		assert_true(ol_clock_now() < end);
+		world_run(w, 2);
+	}
+}
+
+/* What was interrupted goes ahead of what is more urgent, in the next life. */
+static void
+test_interrupted_goes_first_after_a_restart(void **state)
+{
+	struct ol_engine_submit urgent = { .type = "cut", .priority = 100 };
+	struct world *w = *state;
+	struct ol_id id, other;
+
+	w->types[0].concurrency = 1;
+	world_open(w);
+	id = world_add(w, "cut");
+	other = world_submit(w, &urgent).object.id;
+	ol_engine_drain(w->engine, ol_clock_now(), 0);
+	until_stops(w, &id, "interrupt kill ");
+	world_fail(world_attempt(w, &id), OL_OUTCOME_LOST, "signal", "SIGKILL");
+	world_until(w, &w->drained, 1);
+	world_close(w);
+	world_open(w);
+	world_attempt(w, &id);
+	assert_false(world_has_attempt(w, &other));
+}
 
 static void
 test_drain(void **state)
@@ -665,17 +721,6 @@ test_drain(void **state)
 	said = world_get(w, &second);
 	assert_int_equal(said.object.attempts_max, 5);
 	assert_string_equal(world_get(w, &late).state, "ready");
-}
-
-static void
-until_stops(struct world *w, const struct ol_id *id, const char *stops)
-{
-	int64_t end = ol_clock_now() + OL_SEC(10);
-
-	while (strcmp(world_attempt(w, id)->stops, stops) != 0) {
-		assert_true(ol_clock_now() < end);
-		world_run(w, 2);
-	}
 }
 
 /* A type with less than the whole, and one that asks for more. */
@@ -800,6 +845,8 @@ main(void)
 		TEST(test_reload),
 		TEST(test_a_restart_finds_everything),
 		TEST(test_a_lost_last_attempt_fails),
+		TEST(test_a_restart_knows_the_crashes),
+		TEST(test_interrupted_goes_first_after_a_restart),
 		TEST(test_drain),
 		TEST(test_the_deadlines_of_a_drain),
 		TEST(test_an_idle_engine_drains_at_once),

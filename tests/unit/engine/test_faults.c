@@ -164,8 +164,30 @@ test_an_unknown_end_is_found_out(void **state)
 	assert_all_ended(w);
 }
 
+/* Of an end that was not written nothing is believed: it is written again. */
 static void
-test_a_row_that_somebody_removed(void **state)
+test_an_end_that_did_not_arrive(void **state)
+{
+	struct world *w = *state;
+	struct ol_id id;
+	int when;
+
+	world_open(w);
+	for (when = 1; when <= 3; when++) {
+		id = world_add(w, "cut");
+		faultfs_fail(FAULTFS_WRITE, when, 1, SQLITE_IOERR_WRITE);
+		world_succeed(world_attempt(w, &id), "x");
+		world_run(w, 30);
+		until_healthy(w);
+		world_until_state(w, &id, "succeeded");
+		assert_string_equal(world_result(w, &id).body, "x");
+		assert_int_equal(w->started, when);
+	}
+	assert_all_ended(w);
+}
+
+static void
+test_a_row_that_somebody_changed(void **state)
 {
 	struct world *w = *state;
 	struct ol_id id, next;
@@ -494,7 +516,8 @@ main(void)
 		TEST(test_a_full_disk),
 		TEST(test_an_unknown_submit_is_found_out),
 		TEST(test_an_unknown_end_is_found_out),
-		TEST(test_a_row_that_somebody_removed),
+		TEST(test_an_end_that_did_not_arrive),
+		TEST(test_a_row_that_somebody_changed),
 		TEST(test_storm),
 	};
 	static const struct ol_log_sink quiet = { .target = OL_LOG_FILE,
