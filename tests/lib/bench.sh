@@ -53,12 +53,6 @@ fresh_daemon() {
 	[ -n "$engine" ] || fail 'there is no engine'
 }
 
-end_daemon() {
-	kill -TERM "$outlastd"
-	sleep 0.2
-	stop "$outlastd" TERM 20
-}
-
 # bench_nginx: /ok answers 202 by itself, /plain goes to plain libfcgi, /php to
 # php-fpm, all else to the engine.
 bench_nginx() {
@@ -181,7 +175,7 @@ accept_one() {
 	case $row in
 	ok | php) ;;
 	plain) stop "$plain" KILL ;;
-	*) end_daemon ;;
+	*) end_now ;;
 	esac
 }
 
@@ -259,7 +253,7 @@ bench_start() {
 	echo "| $(field n) | $(field request_p50_us) | $(field request_p99_us)" \
 		"| $(field 202_p50_us) | $(field 202_p99_us) |"
 	echo
-	end_daemon
+	end_now
 	stop "$nginx"
 }
 
@@ -286,10 +280,10 @@ bench_waiting() {
 	load --connections 64 --seconds "$seconds" --post 100 \
 		"http://127.0.0.1:$port/t/full" >/dev/null
 	empty=$(field rps)
-	end_daemon
+	end_now
 	fresh_daemon
 	small=$(rss_of "$engine")
-	end_daemon
+	end_now
 	echo '| waiting | start to /readyz ms | engine RSS MiB | bytes a task | accept rps | ratio to empty | 202 to start p50 µs | p99 µs |'
 	echo '|---|---|---|---|---|---|---|---|'
 	for count in 100000 "$tasks"; do
@@ -314,7 +308,7 @@ bench_waiting() {
 				-v n="$count" 'BEGIN { printf "%.0f", (a - b) * 1024 / n }')" \
 			"| $(field rps) | $(ratio "$(field rps)" "$empty")" \
 			"| $(column "p50.$count") | $(column "lat.$count") |"
-		end_daemon
+		end_now
 	done
 	echo
 	stop "$nginx"
@@ -335,7 +329,7 @@ bench_empty() {
 		fail "not all were taken: $(grep failed "$T/ledger" | head -1)"
 	# All become due one after another, 8 s behind their submit; what waits
 	# then is worked off in order.
-	sed -n 's/^acked [^ ]* \([^ ]*\) .*/\1/p' "$T/ledger" | sort >"$T/ids"
+	acked | sort >"$T/ids"
 	last=$(tail -1 "$T/ids")
 	wait_for 30 ended "$(head -1 "$T/ids")"
 	from=$(now_ms)
@@ -344,7 +338,7 @@ bench_empty() {
 	echo '|---|---|'
 	echo "| $tasks | $(ratio $((tasks * 1000)) $(($(now_ms) - from))) |"
 	echo
-	end_daemon
+	end_now
 	stop "$nginx"
 }
 
@@ -380,5 +374,5 @@ bench_engine() {
 	echo "| 10000 | $(field idle_open) | $(lost) | $(field p99_us)" \
 		"| $(((after - before) * 1024 / 10000)) |"
 	echo
-	end_daemon
+	end_now
 }

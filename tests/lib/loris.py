@@ -87,7 +87,9 @@ def main():
     poll = selectors.DefaultSelector()
     peers, refused = [], 0
     end = time.monotonic() + options.seconds
-    while len(peers) < options.connections and time.monotonic() < end:
+    # A server that lets no more of them in keeps them waiting.
+    until = min(end, time.monotonic() + 5)
+    while len(peers) < options.connections and time.monotonic() < until:
         kind = options.kind or KINDS[len(peers) % len(KINDS)]
         try:
             peers.append(Peer(kind, options.socket, options.path))

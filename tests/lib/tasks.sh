@@ -106,6 +106,18 @@ submit() {
 	result=$(grep ^RESULT "$T/submit.out")
 }
 
+# acked: the ids in the ledger.
+acked() {
+	awk '$1 == "acked" { print $3 }' "$T/ledger"
+}
+
+# end_now: what runs, need not end; a second TERM means now.
+end_now() {
+	kill -TERM "$outlastd"
+	sleep 0.2
+	stop "$outlastd" TERM 20
+}
+
 # judge: wait until all have ended, stop outlastd, judge; in $result. Fails
 # unless there is no fault ($judged = 0).
 judge() {

@@ -34,7 +34,7 @@ fill() {
 }
 
 taken() {
-	[ "$(http /t/full -d 'again 0')" = 202 ]
+	[ "$(http /t/full -d "again$i 0")" = 202 ]
 }
 
 write_tasks
@@ -44,7 +44,7 @@ before=$(role engine)
 for ((i = 0; i < cycles; i++)); do
 	pad=$((i % 3 * 30000))
 	submit --tasks 20 --connections 2 --keys 0 --pad $pad
-	task=$(sed -n 's/^acked [^ ]* //p' "$T/ledger" | tail -1)
+	task=$(acked | tail -1)
 	fill
 	submit --seconds 3 --connections 4 --pause 10 --keys 0 --pad $pad \
 		--timeout 5
@@ -56,7 +56,7 @@ for ((i = 0; i < cycles; i++)); do
 	rm "$T/disk/ballast" "$T/disk/crumbs"
 	from=$(now_ms)
 	wait_for 10 taken
-	echo "sent again -" >>"$T/ledger"
+	echo "sent again$i -" >>"$T/ledger"
 	say "taken again after $(($(now_ms) - from)) ms"
 	expect 'the engine' "$(role engine)" "$before"
 done

@@ -59,7 +59,7 @@ if [ "$seconds" -ge 100 ]; then
 	expect 'peers with a slow body that were closed' "$(field body)" 400
 fi
 alive "$engine" || fail 'the engine is gone'
-stop "$outlastd" TERM 100
+end_now
 stop "$nginx"
 
 # The control: plain libfcgi with 16 threads lets the others wait.
