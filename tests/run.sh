@@ -50,7 +50,7 @@ usage() {
 	HELP
 }
 
-install=1 build=1 list=0 trials=0 limit=120
+install=1 build=1 list=0 trials=1 limit=120
 part='' names=()
 while [ $# -gt 0 ]; do
 	case $1 in
