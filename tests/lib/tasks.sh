@@ -118,10 +118,11 @@ end_now() {
 	stop "$outlastd" TERM 20
 }
 
-# judge: wait until all have ended, stop outlastd, judge; in $result. Fails
-# unless there is no fault ($judged = 0).
+# judge [SECONDS]: wait until all have ended, stop outlastd, judge; in $result;
+# $judged is 0 when there is no fault.
 judge() {
 	python3 "$ORACLE" check "$T/ledger" "$chore" --states "$T/states" \
+		--ended "${1:-30}" \
 		--url "http://127.0.0.1:$port/tasks" >"$T/api.out" || true
 	stop "$outlastd" TERM 20
 	judged=0

@@ -26,12 +26,12 @@ FAULTS='fdatasync:EIO fdatasync:ENOSPC pwrite64:EIO pwrite64:ENOSPC fsync:EIO
 write_tasks
 start_nginx keep "$sock" "$TASK_LOCATION"
 n=0 idle=
-for fault in $FAULTS; do
+for fault in ${ONLY-$FAULTS}; do
 	may_end=0
 	[ "${fault%+}" = "$fault" ] || may_end=1
 	fault=${fault%+}
 	for ((i = 0; i < each; i++)); do
-		when=$((RANDOM % 12 + 1))
+		when=$((RANDOM % 6 + 1))
 		fresh
 		start_tasks
 		say "$fault $when"
@@ -56,35 +56,42 @@ for fault in $FAULTS; do
 	done
 done
 say "$n calls failed, nothing lost; not called:${idle:- none}"
-[ $n -gt 10 ] || fail 'hardly any call failed'
+[ -n "${ONLY+x}" ] || [ $n -gt 10 ] || fail 'hardly any call failed'
 
-# fails_for_a_while OUTLASTD
+# fails_for_a_while OUTLASTD CALL
 fails_for_a_while() {
 	fresh
 	start_tasks "$1"
 	submit --tasks 5 --connections 2 --keys 0
-	inject fdatasync:error=EIO:when=1+
+	inject "$2:error=EIO:when=1+"
 	submit --seconds 3 --connections 2 --pause 50 --keys 0 --timeout 5
 	read_back=$(http "/tasks/$(acked | head -1)")
 	health=$(http /tasks/readyz)
 	uninject
 }
-fails_for_a_while "$OUTLASTD"
-say "a failing disk: $result; GET of a task $read_back, /readyz $health"
-[ "$(field failed)" -gt 3 ] || fail 'it was not refused'
-[ "$(field refusal_ms)" -lt 1300 ] || fail 'refused too late'
-expect 'the engine' "$(role engine)" "$engine"
-expect 'GET while the disk fails' "$read_back" 200
-expect '/readyz while the disk fails' "$health" 503
-wait_for 10 ready
-submit --tasks 5 --connections 2 --keys 0
-[ "$(field acked)" = 10 ] || fail "not taken again: $result"
-nothing_lost
+for call in fdatasync pwrite64; do
+	fails_for_a_while "$OUTLASTD" $call
+	say "a failing $call: $result; GET of a task $read_back, /readyz $health"
+	[ "$(field failed)" -gt 3 ] || fail 'it was not refused'
+	[ "$(field refusal_ms)" -lt 1300 ] || fail 'refused too late'
+	expect 'the engine' "$(role engine)" "$engine"
+	# The database is closed then: nobody knows, and 404 would be a lie.
+	[[ $read_back = 200 || $read_back = 503 ]] ||
+		fail "GET while the disk fails: $read_back"
+	expect '/readyz while the disk fails' "$health" 503
+	wait_for 10 ready
+	submit --tasks 5 --connections 2 --keys 0
+	[ "$(field acked)" = 10 ] || fail "not taken again: $result"
+	nothing_lost
+done
 
-# The control: an engine that acknowledges before the commit loses some.
+# The control: an engine that acknowledges before the commit loses some. (What
+# was written and not flushed is found again when the store reopens.)
 export OUTLAST_FAILPOINT=ack_before_commit:error:0
-fails_for_a_while "$FAULTY"
+fails_for_a_while "$FAULTY" pwrite64
 unset OUTLAST_FAILPOINT
-judge
-say "control, acknowledged before the commit: $(field lost) lost"
-[ "$(field lost)" -gt 0 ] || fail 'the control lost nothing: this test sees nothing'
+# A submit is gone, or an end that only memory knows of.
+wait_for 20 ready
+judge 5
+say "control, acknowledged before the commit: $result"
+[ "$(field faults)" -gt 0 ] || fail 'the control lost nothing: this test sees nothing'
