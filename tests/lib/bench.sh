@@ -316,19 +316,19 @@ bench_waiting() {
 
 # bench_empty: tasks of /bin/true, submitted beforehand for one instant.
 bench_empty() {
-	local tasks=${EMPTY:-4000} from last
+	local tasks=${EMPTY:-4000} from last at
 	echo '## Empty program tasks (/bin/true), concurrency 16'
 	echo
 	write_bench_tasks
 	bench_nginx
 	fresh_daemon
+	at=$(date -u -d "+$((4 + tasks / 500)) seconds" +%FT%TZ)
 	python3 "$ORACLE" submit "$T/ledger" \
-		"http://127.0.0.1:$port/tasks/empty?delay=8s" --connections 8 \
+		"http://127.0.0.1:$port/tasks/empty?at=$at" --connections 8 \
 		--tasks $((tasks / 8)) --keys 0 >/dev/null || fail 'the client failed'
 	[ "$(lines '^acked' "$T/ledger")" = $((tasks / 8 * 8)) ] ||
 		fail "not all were taken: $(grep failed "$T/ledger" | head -1)"
-	# All become due one after another, 8 s behind their submit; what waits
-	# then is worked off in order.
+	# All become due at once, and are worked off in the order of their ids.
 	acked | sort >"$T/ids"
 	last=$(tail -1 "$T/ids")
 	wait_for 30 ended "$(head -1 "$T/ids")"

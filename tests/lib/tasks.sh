@@ -120,6 +120,7 @@ end_now() {
 
 # judge [SECONDS]: wait until all have ended, stop outlastd, judge; in $result;
 # $judged is 0 when there is no fault.
+# shellcheck disable=SC2120 # a test gives one
 judge() {
 	python3 "$ORACLE" check "$T/ledger" "$chore" --states "$T/states" \
 		--ended "${1:-30}" \
