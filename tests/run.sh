@@ -33,6 +33,8 @@ usage() {
 	  fuzz      tests/fuzz, a short slice for each target
 	  lint      tests/lint: layering, globals, format, manuals, scripts
 	  bench     tests/bench/run.sh: measurements; only when asked for
+	            (with php8.2-fpm, php8.2-redis and redis-server, where they
+	            are installed, beside Redis, too)
 
 	NAME is a test, or the beginning of one: 10 or 10-recycle.
 
