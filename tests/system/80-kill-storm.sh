@@ -8,7 +8,7 @@
 # shellcheck source=../lib/tasks.sh
 . "$LIB/tasks.sh"
 need "$OUTLASTD" "$CHORE" "$FAULTY"
-trials=$((TRIALS > 1 ? TRIALS : 100))
+trials=$((TRIALS > 1 ? TRIALS : 150))
 say "seed $SEED"
 
 # storm VICTIM TRIALS [OUTLASTD]: in $result.
