@@ -46,6 +46,7 @@ struct ol_request {
 	void *data;			    /* the owner's */
 	struct ol_request_content *content; /* owned; NULL: forgotten */
 	SLIST_ENTRY(ol_request) link;	    /* server->spent */
+	uint32_t turn; /* bytes of content since on_drained */
 	uint16_t id;
 	uint8_t stage;
 	bool told; /* the owner knows of it */
@@ -152,6 +153,9 @@ void ol_peer_send_records(struct ol_peer *, const void *records, size_t len);
 
 /* Send what waits, as far as it goes. May drop a peer that has no request. */
 void ol_peer_send(struct ol_peer *);
+
+/* on_writable, when it takes more: in the next turn at the earliest. */
+void ol_peer_await_room(struct ol_peer *);
 
 /* After an owner's doing: is it watched, and has it the time limit it needs? */
 void ol_peer_settle(struct ol_peer *);
