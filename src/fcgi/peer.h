@@ -12,6 +12,7 @@
 #include <bsd/sys/queue.h>
 
 #include "base/log.h"
+#include "base/quota.h"
 #include "fcgi/output.h"
 #include "fcgi/pairs.h"
 #include "fcgi/reader.h"
@@ -96,9 +97,10 @@ struct ol_server {
 	void *arg;
 	struct ol_log log;
 	struct event *accept;
-	struct ol_timer *timer; /* the one: set for armed */
-	int64_t armed, resume;	/* resume: when to accept again */
-	int64_t complained;	/* of want of descriptors, last */
+	struct ol_timer *timer;	    /* the one: set for armed */
+	int64_t armed, resume;	    /* resume: when to accept again */
+	int64_t complained;	    /* of want of descriptors, last */
+	struct ol_quota complaints; /* of want of room */
 	int64_t limit[OL_PEER_WAITS];
 	uint32_t enough[OL_PEER_WAITS]; /* bytes that earn another limit */
 	struct ol_peer_list peers, dead, waits[OL_PEER_WAITS];
