@@ -148,7 +148,8 @@ read_session(struct ol_envelope *e, const struct value *v)
 {
 	e->session = v->text;
 	e->session_len = v->len;
-	return v->len <= 4096;
+	/* A browser's word, of any length: it is hashed. */
+	return true;
 }
 
 /* It stands in Location: letters, digits and what RFC 3986 takes in a path. */
@@ -227,6 +228,9 @@ read_origin(struct ol_envelope *e, const struct value *v)
 {
 	const char *host = strstr(v->text, "://");
 
+	/* Once is enough, however many come. */
+	if (e->cross_site)
+		return true;
 	if (host == NULL ||
 	    strcasecmp(host + 3, ol_envelope_param(e, "HTTP_HOST")) != 0)
 		e->cross_site = true;
@@ -278,9 +282,10 @@ refuse(struct ol_refusal *refusal, const struct row *row,
 {
 	switch (row->whose) {
 	case SERVERS:
+		/* A cookie is nobody's to read. */
 		return ol_problem_refuse(refusal, OL_PROBLEM_MISCONFIGURED,
 		    "fastcgi_param %s %s: \"%.100s\"", row->name, why,
-		    pair->value);
+		    row->read == read_session ? "…" : pair->value);
 	case HEADERS:
 		return ol_problem_refuse(
 		    refusal, OL_PROBLEM_BAD_KEY, "%s %s", row->name, why);
