@@ -54,7 +54,9 @@ content_json(struct ol_exchange *x, const char *type)
 	const struct ol_json *json = &x->api->json;
 
 	if (json->failed) {
-		ol_log_error(&x->api->log, "out of memory for an answer");
+		if (ol_exchange_may_complain(x))
+			ol_log_error(
+			    &x->api->log, "out of memory for an answer");
 		ol_exchange_break(x);
 		return;
 	}
@@ -80,11 +82,13 @@ ol_answer_refusal(struct ol_exchange *x, const struct ol_refusal *refusal,
 
 	/* What is wrong with it is the administrator's to know. */
 	if (refusal->problem == OL_PROBLEM_MISCONFIGURED) {
-		ol_log_error(&x->api->log, "%s; a request for \"%s\"", detail,
-		    x->question == NULL
-			? ""
-			: ol_envelope_param(
-			      &x->question->envelope, "DOCUMENT_URI"));
+		if (ol_exchange_may_complain(x))
+			ol_log_error(&x->api->log, "%s; a request for \"%s\"",
+			    detail,
+			    x->question == NULL
+				? ""
+				: ol_envelope_param(
+				      &x->question->envelope, "DOCUMENT_URI"));
 		detail = "";
 	}
 	instance[0] = '\0';

@@ -149,6 +149,19 @@ on_gone(struct ol_request *request, enum ol_gone how, void *arg)
 	ol_exchange_leave(ol_request_data(request));
 }
 
+/* One piece of one payload. */
+static void
+on_turn(void *arg)
+{
+	struct ol_api *api = arg;
+	struct ol_exchange *x = TAILQ_FIRST(&api->reading);
+
+	if (x != NULL)
+		ol_submit_read_on(x);
+	if (!TAILQ_EMPTY(&api->reading))
+		ol_wake_up(api->turn);
+}
+
 const struct ol_server_events ol_api_events = {
 	.on_request = on_request,
 	.on_body = on_body,
@@ -159,19 +172,22 @@ const struct ol_server_events ol_api_events = {
 /* --- the API --- */
 
 struct ol_api *
-ol_api_new(struct ol_engine *engine, const struct ol_conf *conf)
+ol_api_new(
+    struct ol_loop *loop, struct ol_engine *engine, const struct ol_conf *conf)
 {
 	struct ol_api *api = ol_must(calloc(1, sizeof(*api)));
 
 	api->engine = engine;
 	api->conf = conf;
 	LIST_INIT(&api->exchanges);
+	TAILQ_INIT(&api->reading);
 	ol_log_about(&api->log, "api");
 	api->sessions = ol_session_key_open(conf->state);
 	if (api->sessions == NULL) {
 		free(api);
 		return NULL;
 	}
+	api->turn = ol_must(ol_wake_new(loop, on_turn, api));
 	return api;
 }
 
@@ -184,6 +200,7 @@ ol_api_free(struct ol_api *api)
 		return;
 	while ((x = LIST_FIRST(&api->exchanges)) != NULL)
 		ol_exchange_leave(x);
+	ol_wake_free(api->turn);
 	ol_session_key_close(api->sessions);
 	ol_json_fini(&api->json);
 	free(api);

@@ -10,12 +10,14 @@
 
 struct ol_api;
 struct ol_engine;
+struct ol_loop;
 
 /*
- * engine is borrowed; conf until the next ol_api_configure(). Opens, or makes,
- * the key of sessions in the state folder, blocking. NULL: logged.
+ * loop and engine are borrowed; conf until the next ol_api_configure(). Opens,
+ * or makes, the key of sessions in the state folder, blocking. NULL: logged.
  */
-struct ol_api *ol_api_new(struct ol_engine *, const struct ol_conf *conf);
+struct ol_api *ol_api_new(
+    struct ol_loop *, struct ol_engine *, const struct ol_conf *conf);
 
 /* After its servers, which free the requests, and before the engine. */
 void ol_api_free(struct ol_api *);

@@ -148,7 +148,8 @@ read_session(struct ol_envelope *e, const struct value *v)
 {
 	e->session = v->text;
 	e->session_len = v->len;
-	return v->len <= 4096;
+	/* A browser's word, of any length: it is hashed. */
+	return true;
 }
 
 /* It stands in Location: letters, digits and what RFC 3986 takes in a path. */
@@ -213,23 +214,40 @@ read_purpose(struct ol_envelope *e, const struct value *v)
 	return true;
 }
 
+/* The browser's own word; a page cannot change it. */
 static bool
 read_fetch_site(struct ol_envelope *e, const struct value *v)
 {
 	if (strcasecmp(v->text, "cross-site") == 0)
 		e->cross_site = true;
+	if (strcasecmp(v->text, "same-origin") == 0)
+		e->same_origin = true;
 	return true;
 }
 
-/* Behind the others: it is compared with the host. */
+/* Whether origin names the host that the request is for. */
+static bool
+is_origin_here(const struct ol_envelope *e, const char *origin)
+{
+	const char *there = strstr(origin, "://");
+	const char *here = ol_envelope_param(e, "HTTP_HOST");
+	size_t len = strlen(here);
+
+	if (there == NULL || len == 0 || strncasecmp(there + 3, here, len) != 0)
+		return false;
+	there += 3 + len;
+	/* Debian's fastcgi_params have "HTTP_HOST $host", without the port. */
+	return *there == '\0' ||
+	       (*there == ':' &&
+		   strcmp(there + 1, ol_envelope_param(e, "SERVER_PORT")) == 0);
+}
+
 static bool
 read_origin(struct ol_envelope *e, const struct value *v)
 {
-	const char *host = strstr(v->text, "://");
-
-	if (host == NULL ||
-	    strcasecmp(host + 3, ol_envelope_param(e, "HTTP_HOST")) != 0)
-		e->cross_site = true;
+	/* One is enough, however many come. */
+	if (!e->foreign_origin)
+		e->foreign_origin = !is_origin_here(e, v->text);
 	return true;
 }
 
@@ -278,9 +296,10 @@ refuse(struct ol_refusal *refusal, const struct row *row,
 {
 	switch (row->whose) {
 	case SERVERS:
+		/* A cookie is nobody's to read. */
 		return ol_problem_refuse(refusal, OL_PROBLEM_MISCONFIGURED,
 		    "fastcgi_param %s %s: \"%.100s\"", row->name, why,
-		    pair->value);
+		    row->read == read_session ? "…" : pair->value);
 	case HEADERS:
 		return ol_problem_refuse(
 		    refusal, OL_PROBLEM_BAD_KEY, "%s %s", row->name, why);
@@ -350,6 +369,8 @@ ol_envelope_read(struct ol_envelope *e, const struct ol_pair *pairs, size_t n,
 	for (i = 0; i < n; i++)
 		if (read_pair(e, &pairs[i], &seen, refusal) == -1)
 			return -1;
+	if (e->foreign_origin && !e->same_origin)
+		e->cross_site = true;
 	if (ol_envelope_param(e, "REQUEST_METHOD")[0] == '\0')
 		return ol_problem_refuse(refusal, OL_PROBLEM_MISCONFIGURED,
 		    "a request without REQUEST_METHOD; the location needs "

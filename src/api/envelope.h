@@ -33,7 +33,8 @@ struct ol_envelope {
 	const char *if_none_match;
 	const char *traceparent; /* well-formed, or "" */
 	bool prefetch;
-	bool cross_site;
+	bool cross_site; /* what Sec-Fetch-Site and Origin come to */
+	bool same_origin, foreign_origin; /* what each of them says */
 };
 
 /*

@@ -3,6 +3,7 @@
 
 #include "api/access.h"
 #include "api/exchange.h"
+#include "base/clock.h"
 
 void
 ol_exchange_forget(struct ol_exchange *x)
@@ -18,6 +19,9 @@ static void
 release(struct ol_exchange *x)
 {
 	LIST_REMOVE(x, link);
+	if (x->is_reading)
+		TAILQ_REMOVE(&x->api->reading, x, next);
+	ol_fingerprint_free(x->fingerprint);
 	ol_body_free(x->body);
 	free(x->question);
 	free(x->kept);
@@ -44,6 +48,12 @@ ol_exchange_leave(struct ol_exchange *x)
 	if (x->call != NULL)
 		ol_engine_cancel_call(x->call);
 	release(x);
+}
+
+bool
+ol_exchange_may_complain(const struct ol_exchange *x)
+{
+	return ol_quota_take(&x->api->complaints, &x->api->log, ol_clock_now());
 }
 
 bool

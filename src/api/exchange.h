@@ -12,6 +12,7 @@
 
 #include "api/api.h"
 #include "api/envelope.h"
+#include "api/fingerprint.h"
 #include "api/json.h"
 #include "api/options.h"
 #include "api/route.h"
@@ -19,8 +20,10 @@
 #include "base/body.h"
 #include "base/id.h"
 #include "base/log.h"
+#include "base/quota.h"
 #include "engine/engine.h"
 #include "fcgi/request.h"
+#include "loop/loop.h"
 
 struct ol_exchange;
 
@@ -31,6 +34,10 @@ struct ol_api {
 	struct ol_json json; /* of the answer in the making */
 	struct ol_log log;
 	LIST_HEAD(ol_exchanges, ol_exchange) exchanges;
+	/* Whose payload is being read: a piece a turn, one after the other. */
+	TAILQ_HEAD(ol_exchange_queue, ol_exchange) reading;
+	struct ol_wake *turn; /* rung for the next piece */
+	struct ol_quota complaints;
 };
 
 /* What points into the parameters; gone once they are forgotten. */
@@ -55,9 +62,12 @@ struct ol_exchange {
 	struct ol_id id; /* of {id} */
 	char *kept;	 /* owned: where the next ones are */
 	const char *owner, *base, *if_none_match;
-	/* A result that is being sent. */
+	/* The payload of a submit; later a result that is being sent. */
 	struct ol_body *body;
-	int64_t at;
+	int64_t at;			    /* of the result */
+	struct ol_fingerprint *fingerprint; /* in the making, or NULL */
+	bool is_reading;		    /* it is in api->reading */
+	TAILQ_ENTRY(ol_exchange) next;	    /* in api->reading */
 };
 
 /* Parameters and body are not needed any more: a request that waits is small.
@@ -72,6 +82,9 @@ void ol_exchange_break(struct ol_exchange *);
 
 /* Nobody waits: what is in flight goes on. Frees. */
 void ol_exchange_leave(struct ol_exchange *);
+
+/* Whether a line may be written of what peers can cause at will. */
+bool ol_exchange_may_complain(const struct ol_exchange *);
 
 /* Whether it may know of the task: its owner and session, or access. */
 bool ol_exchange_sees(const struct ol_exchange *, const struct ol_object *);

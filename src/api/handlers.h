@@ -11,6 +11,7 @@
 void ol_submit_of_location(struct ol_exchange *);
 void ol_submit_any(struct ol_exchange *);
 void ol_submit_body(struct ol_exchange *, enum ol_body_end);
+void ol_submit_read_on(struct ol_exchange *);
 
 /* show.c */
 void ol_show_object(struct ol_exchange *);

@@ -3,6 +3,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "api/access.h"
 #include "api/answer.h"
 #include "api/handlers.h"
 
@@ -35,8 +36,10 @@ send_file(struct ol_exchange *x)
 		    (size_t)(left < PIECE ? left : PIECE), x->at);
 	while (n == -1 && errno == EINTR);
 	if (n <= 0) {
-		ol_log_error(&x->api->log, "a result cannot be read: %s",
-		    n == 0 ? "its file is cut short" : strerror(errno));
+		if (ol_exchange_may_complain(x))
+			ol_log_error(&x->api->log,
+			    "a result cannot be read: %s",
+			    n == 0 ? "its file is cut short" : strerror(errno));
 		return -1;
 	}
 	x->at += n;
@@ -110,10 +113,6 @@ on_result(void *arg, const struct ol_engine_result *result)
 	struct ol_refusal refusal;
 
 	x->call = NULL;
-	if (object != NULL && !ol_exchange_sees(x, object)) {
-		ol_answer_unknown(x);
-		return;
-	}
 	if (result->answer == OL_ENGINE_UNFINISHED && object != NULL) {
 		ol_problem_refuse(
 		    &refusal, OL_PROBLEM_NOT_ENDED, "it is %s", object->state);
@@ -131,9 +130,30 @@ on_result(void *arg, const struct ol_engine_result *result)
 		ol_answer_engine(x, result);
 }
 
+/* Somebody else's takes no longer than one that there is not. */
+static void
+on_seen(void *arg, const struct ol_engine_result *result)
+{
+	struct ol_exchange *x = arg;
+
+	x->call = NULL;
+	if (result->answer != OL_ENGINE_OK || result->object == NULL)
+		ol_answer_engine(x, result);
+	else if (!ol_exchange_sees(x, result->object))
+		ol_answer_unknown(x);
+	else
+		x->call =
+		    ol_engine_get_result(x->api->engine, &x->id, on_result, x);
+}
+
 void
 ol_result_get(struct ol_exchange *x)
 {
+	struct ol_engine *engine = x->api->engine;
+
 	ol_exchange_forget(x);
-	x->call = ol_engine_get_result(x->api->engine, &x->id, on_result, x);
+	if ((x->may & OL_MAY_READ_ALL) != 0)
+		x->call = ol_engine_get_result(engine, &x->id, on_result, x);
+	else
+		x->call = ol_engine_get(engine, &x->id, on_seen, x);
 }

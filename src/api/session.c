@@ -21,8 +21,6 @@ enum { KEY_SIZE = 32 };
 struct ol_session_key {
 	EVP_MAC *mac;
 	EVP_MAC_CTX *keyed; /* copied for each hash */
-	EVP_MD *sha256;
-	EVP_MD_CTX *digest;
 };
 
 /* --- the file --- */
@@ -115,7 +113,7 @@ get_key(const char *path, uint8_t key[KEY_SIZE])
 static int
 crypto_failed(void)
 {
-	ol_log_error(NULL, "libcrypto: SHA-256 failed");
+	ol_log_error(NULL, "libcrypto: HMAC failed");
 	return -1;
 }
 
@@ -129,10 +127,7 @@ prepare(struct ol_session_key *session, const uint8_t key[KEY_SIZE])
 
 	/* Looked up once: that takes longer than the hash of a cookie. */
 	session->mac = EVP_MAC_fetch(NULL, "HMAC", NULL);
-	session->sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
-	session->digest = EVP_MD_CTX_new();
-	if (session->mac == NULL || session->sha256 == NULL ||
-	    session->digest == NULL)
+	if (session->mac == NULL)
 		return -1;
 	session->keyed = EVP_MAC_CTX_new(session->mac);
 	if (session->keyed == NULL)
@@ -167,8 +162,6 @@ ol_session_key_close(struct ol_session_key *session)
 		return;
 	EVP_MAC_CTX_free(session->keyed);
 	EVP_MAC_free(session->mac);
-	EVP_MD_CTX_free(session->digest);
-	EVP_MD_free(session->sha256);
 	free(session);
 }
 
@@ -192,50 +185,4 @@ ol_session_equal(
     const uint8_t a[OL_SESSION_HASH], const uint8_t b[OL_SESSION_HASH])
 {
 	return CRYPTO_memcmp(a, b, OL_SESSION_HASH) == 0;
-}
-
-static int
-digest_file(EVP_MD_CTX *digest, const struct ol_body *body)
-{
-	static const int64_t most = 65536;
-	unsigned char buf[65536];
-	int64_t at = 0;
-
-	while (at < body->size) {
-		int64_t left = body->size - at;
-		ssize_t n = pread(
-		    body->fd, buf, (size_t)(left < most ? left : most), at);
-
-		if (n == -1 && errno == EINTR)
-			continue;
-		if (n <= 0) {
-			ol_log_error(NULL, "a payload that was spooled: %s",
-			    n == 0 ? "it is cut short" : strerror(errno));
-			return -1;
-		}
-		if (!EVP_DigestUpdate(digest, buf, (size_t)n))
-			return crypto_failed();
-		at += n;
-	}
-	return 0;
-}
-
-int
-ol_session_fingerprint(struct ol_session_key *session, const void *head,
-    size_t head_len, const struct ol_body *body, uint8_t hash[OL_SESSION_HASH])
-{
-	unsigned made = 0;
-
-	if (!EVP_DigestInit_ex2(session->digest, session->sha256, NULL) ||
-	    !EVP_DigestUpdate(session->digest, head, head_len))
-		return crypto_failed();
-	if (body != NULL && body->data == NULL && body->size > 0) {
-		if (digest_file(session->digest, body) == -1)
-			return -1;
-	} else if (body != NULL && !EVP_DigestUpdate(session->digest,
-				       body->data, (size_t)body->size))
-		return crypto_failed();
-	return EVP_DigestFinal_ex(session->digest, hash, &made)
-		   ? 0
-		   : crypto_failed();
 }

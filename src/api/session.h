@@ -1,7 +1,6 @@
 /*
- * What libcrypto is needed for: sessions as keyed hashes, so that what is
- * stored is of no use to who reads it, and the fingerprints of requests that
- * carry an Idempotency-Key.
+ * Sessions as keyed hashes, so that what is stored is of no use to who reads
+ * it.
  */
 #ifndef OL_API_SESSION_H
 #define OL_API_SESSION_H
@@ -9,8 +8,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-
-#include "base/body.h"
 
 #define OL_SESSION_HASH 32
 
@@ -23,20 +20,13 @@ struct ol_session_key;
 struct ol_session_key *ol_session_key_open(const char *folder);
 void ol_session_key_close(struct ol_session_key *);
 
-/* HMAC-SHA256 of a cookie. -1 when libcrypto fails: logged. */
+/* HMAC-SHA256 of a cookie, or of what belongs to one. -1 when libcrypto fails:
+ * logged. */
 int ol_session_hash(struct ol_session_key *, const void *cookie, size_t len,
     uint8_t hash[OL_SESSION_HASH]);
 
 /* In a time that does not tell where they differ. */
 bool ol_session_equal(
     const uint8_t a[OL_SESSION_HASH], const uint8_t b[OL_SESSION_HASH]);
-
-/*
- * SHA-256 of head and of body's bytes (NULL: none). -1 when body cannot be
- * read, or libcrypto fails: logged. Reads a file where it is: it blocks for as
- * long as that takes.
- */
-int ol_session_fingerprint(struct ol_session_key *, const void *head,
-    size_t head_len, const struct ol_body *body, uint8_t hash[OL_SESSION_HASH]);
 
 #endif

@@ -89,8 +89,8 @@ mix_session(struct ol_exchange *x, char *key)
 
 	memcpy(both, x->session, OL_SESSION_HASH);
 	memcpy(both + OL_SESSION_HASH, key, len);
-	if (ol_session_fingerprint(x->api->sessions, both,
-		OL_SESSION_HASH + len, NULL, hash) == -1)
+	if (ol_session_hash(
+		x->api->sessions, both, OL_SESSION_HASH + len, hash) == -1)
 		return -1;
 	for (i = 0; i < sizeof(hash); i++) {
 		key[2 * i] = digits[hash[i] >> 4];
@@ -100,21 +100,20 @@ mix_session(struct ol_exchange *x, char *key)
 	return 0;
 }
 
-/* What makes two requests with one key the same one. */
-static int
-fingerprint(struct ol_exchange *x, const struct ol_body *payload, uint8_t *hash)
+/* Begin the hash that tells whether two requests with one key are the same. */
+static struct ol_fingerprint *
+begin_fingerprint(const struct ol_exchange *x)
 {
 	const struct ol_question *q = x->question;
 	const int64_t numbers[] = { q->options.delay, q->options.due,
-		q->options.priority, payload == NULL ? 0 : payload->size };
+		q->options.priority, x->body == NULL ? 0 : x->body->size };
 	/* The envelope takes 255 bytes of it at the most. */
 	uint8_t head[256 + sizeof(numbers)] = { 0 };
 
 	memcpy(head, numbers, sizeof(numbers));
 	memcpy(head + sizeof(numbers), q->envelope.content_type,
 	    strlen(q->envelope.content_type));
-	return ol_session_fingerprint(
-	    x->api->sessions, head, sizeof(head), payload, hash);
+	return ol_fingerprint_new(head, sizeof(head));
 }
 
 /* --- what travels with the task --- */
@@ -194,80 +193,124 @@ refuse_unavailable(struct ol_exchange *x, const char *why)
 	ol_answer_refusal(x, &refusal, NULL);
 }
 
-/* payload: borrowed. */
+/* The key as the engine is to have it, and the hash of the request. */
+static int
+end_fingerprint(struct ol_exchange *x, char *key, uint8_t *hash)
+{
+	int ended = ol_fingerprint_end(x->fingerprint, hash);
+
+	ol_fingerprint_free(x->fingerprint);
+	x->fingerprint = NULL;
+	/* It was read once before, as a check. */
+	if (ended == -1 || read_key(key, x->question->envelope.key) == -1)
+		return -1;
+	return x->has_session ? mix_session(x, key) : 0;
+}
+
+/* All that it takes is there. */
 static void
-submit(struct ol_exchange *x, const struct ol_conf_task *type,
-    struct ol_body *payload)
+submit(struct ol_exchange *x)
 {
 	const struct ol_question *q = x->question;
 	struct ol_object_variable variables[VARIABLES_MAX];
 	char key[KEY_MAX + 1] = "";
-	uint8_t hash[OL_SESSION_HASH];
+	uint8_t hash[OL_FINGERPRINT_SIZE];
 	struct ol_engine_submit task = {
-		.type = type->name,
 		.owner = q->options.owner[0] != '\0' ? q->options.owner
 						     : q->envelope.owner,
 		.session = x->has_session ? x->session : NULL,
 		.key = key,
 		.content_type = q->envelope.content_type,
-		.payload = payload,
+		.payload = x->body,
 		.context = variables,
 		.due = q->options.due,
 		.delay = q->options.delay,
 		.priority = q->options.priority,
 	};
-
-	if (q->envelope.key[0] != '\0') {
-		/* It was read once before, as a check. */
-		if (read_key(key, q->envelope.key) == -1 ||
-		    (x->has_session && mix_session(x, key) == -1) ||
-		    fingerprint(x, payload, hash) == -1) {
-			refuse_unavailable(
-			    x, "the payload could not be read again");
-			return;
-		}
-		task.key_hash = hash;
-	}
-	task.ncontext = collect_context(&q->envelope, type, variables);
-	x->call = ol_engine_submit(x->api->engine, &task, on_submitted, x);
-	ol_exchange_forget(x);
-}
-
-void
-ol_submit_body(struct ol_exchange *x, enum ol_body_end end)
-{
 	const struct ol_conf_task *type;
-	struct ol_refusal refusal = { .problem = OL_PROBLEM_NONE };
-	struct ol_body *payload;
+	struct ol_refusal refusal;
 
-	switch (end) {
-	case OL_BODY_TOO_LARGE:
-		ol_answer_problem(x, OL_PROBLEM_TOO_LARGE);
-		return;
-	case OL_BODY_WRONG:
-		ol_problem_refuse(&refusal, OL_PROBLEM_BAD_REQUEST,
-		    "the body does not have CONTENT_LENGTH bytes");
-		ol_answer_refusal(x, &refusal, NULL);
-		return;
-	case OL_BODY_NO_ROOM:
-		refuse_unavailable(x, "there is no room for the payload");
-		return;
-	case OL_BODY_WHOLE:
-		break;
-	}
 	/* It was there before, but a reload may have been since. */
 	if ((type = find_type(x, &refusal)) == NULL) {
 		ol_answer_refusal(x, &refusal, NULL);
 		return;
 	}
-	if (take_payload(x->request, &payload) == -1) {
-		ol_log_warn(
-		    &x->api->log, "cannot keep a payload: %s", strerror(errno));
+	if (x->fingerprint != NULL) {
+		if (end_fingerprint(x, key, hash) == -1) {
+			refuse_unavailable(x, "libcrypto failed");
+			return;
+		}
+		task.key_hash = hash;
+	}
+	task.type = type->name;
+	task.ncontext = collect_context(&q->envelope, type, variables);
+	x->call = ol_engine_submit(x->api->engine, &task, on_submitted, x);
+	ol_exchange_forget(x);
+	ol_body_free(x->body);
+	x->body = NULL;
+}
+
+void
+ol_submit_read_on(struct ol_exchange *x)
+{
+	int whole = 1;
+
+	if (x->is_reading)
+		TAILQ_REMOVE(&x->api->reading, x, next);
+	x->is_reading = false;
+	if (x->body != NULL)
+		whole = ol_fingerprint_add(x->fingerprint, x->body);
+	if (whole == 1)
+		submit(x);
+	else if (whole == -1)
+		refuse_unavailable(x, "the payload could not be read again");
+	else {
+		x->is_reading = true;
+		TAILQ_INSERT_TAIL(&x->api->reading, x, next);
+		ol_wake_up(x->api->turn);
+	}
+}
+
+/* Why the body is not to be had. */
+static void
+refuse_body(struct ol_exchange *x, enum ol_body_end end)
+{
+	struct ol_refusal refusal;
+
+	if (end == OL_BODY_TOO_LARGE)
+		ol_answer_problem(x, OL_PROBLEM_TOO_LARGE);
+	else if (end == OL_BODY_NO_ROOM)
+		refuse_unavailable(x, "there is no room for the payload");
+	else {
+		ol_problem_refuse(&refusal, OL_PROBLEM_BAD_REQUEST,
+		    "the body does not have CONTENT_LENGTH bytes");
+		ol_answer_refusal(x, &refusal, NULL);
+	}
+}
+
+void
+ol_submit_body(struct ol_exchange *x, enum ol_body_end end)
+{
+	if (end != OL_BODY_WHOLE) {
+		refuse_body(x, end);
+		return;
+	}
+	if (take_payload(x->request, &x->body) == -1) {
+		if (ol_exchange_may_complain(x))
+			ol_log_warn(&x->api->log, "cannot keep a payload: %s",
+			    strerror(errno));
 		refuse_unavailable(x, "there is no memory for the payload");
 		return;
 	}
-	submit(x, type, payload);
-	ol_body_free(payload);
+	if (x->question->envelope.key[0] == '\0') {
+		submit(x);
+		return;
+	}
+	x->fingerprint = begin_fingerprint(x);
+	if (x->fingerprint == NULL)
+		refuse_unavailable(x, "libcrypto failed");
+	else
+		ol_submit_read_on(x);
 }
 
 /* What can be told before the body is there. */

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "fcgi/incoming.h"
 #include "fcgi/peer.h"
 #include "fcgi/record.h"
@@ -183,6 +184,16 @@ ignore(struct ol_peer *peer, size_t len)
 }
 
 static void
+complain_of_spool(struct ol_server *server)
+{
+	int saved = errno;
+
+	if (ol_quota_take(&server->complaints, &server->log, ol_clock_now()))
+		ol_log_warn(
+		    &server->log, "cannot spool a body: %s", strerror(saved));
+}
+
+static void
 add_to_body(struct ol_peer *peer, const unsigned char *data, size_t len)
 {
 	struct ol_request *request = peer->request;
@@ -194,8 +205,7 @@ add_to_body(struct ol_peer *peer, const unsigned char *data, size_t len)
 		lose_body(request, OL_BODY_TOO_LARGE);
 	else if (ol_spool_add(&content->spool, peer->server->options.folder,
 		     data, len) == -1) {
-		ol_log_warn(&peer->server->log, "cannot spool a body: %s",
-		    strerror(errno));
+		complain_of_spool(peer->server);
 		lose_body(request, OL_BODY_NO_ROOM);
 	}
 }

@@ -186,10 +186,23 @@ on_writable(evutil_socket_t fd, short what, void *arg)
 	if (request != NULL && request->full && !peer->broken &&
 	    ol_output_pending(peer->output) < server->options.low_water) {
 		request->full = false;
-		server->events->on_drained(request, server->arg);
+		request->turn = 0;
+		if (server->events->on_drained != NULL)
+			server->events->on_drained(request, server->arg);
 	}
 	settle(peer, OL_PEER_REPLY);
 	ol_server_leave(server);
+}
+
+void
+ol_peer_await_room(struct ol_peer *peer)
+{
+	if (ol_peer_output(peer) == NULL)
+		return;
+	if (watch_room(peer) == -1)
+		ol_peer_break(peer);
+	else
+		ol_peer_settle(peer);
 }
 
 struct ol_output *

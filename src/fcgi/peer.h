@@ -12,6 +12,7 @@
 #include <bsd/sys/queue.h>
 
 #include "base/log.h"
+#include "base/quota.h"
 #include "fcgi/output.h"
 #include "fcgi/pairs.h"
 #include "fcgi/reader.h"
@@ -46,6 +47,7 @@ struct ol_request {
 	void *data;			    /* the owner's */
 	struct ol_request_content *content; /* owned; NULL: forgotten */
 	SLIST_ENTRY(ol_request) link;	    /* server->spent */
+	uint32_t turn; /* bytes of content since on_drained */
 	uint16_t id;
 	uint8_t stage;
 	bool told; /* the owner knows of it */
@@ -95,9 +97,10 @@ struct ol_server {
 	void *arg;
 	struct ol_log log;
 	struct event *accept;
-	struct ol_timer *timer; /* the one: set for armed */
-	int64_t armed, resume;	/* resume: when to accept again */
-	int64_t complained;	/* of want of descriptors, last */
+	struct ol_timer *timer;	    /* the one: set for armed */
+	int64_t armed, resume;	    /* resume: when to accept again */
+	int64_t complained;	    /* of want of descriptors, last */
+	struct ol_quota complaints; /* of want of room */
 	int64_t limit[OL_PEER_WAITS];
 	uint32_t enough[OL_PEER_WAITS]; /* bytes that earn another limit */
 	struct ol_peer_list peers, dead, waits[OL_PEER_WAITS];
@@ -152,6 +155,9 @@ void ol_peer_send_records(struct ol_peer *, const void *records, size_t len);
 
 /* Send what waits, as far as it goes. May drop a peer that has no request. */
 void ol_peer_send(struct ol_peer *);
+
+/* on_writable, when it takes more: in the next turn at the earliest. */
+void ol_peer_await_room(struct ol_peer *);
 
 /* After an owner's doing: is it watched, and has it the time limit it needs? */
 void ol_peer_settle(struct ol_peer *);

@@ -8,6 +8,10 @@
 /* What is sent without being asked for. */
 #define SEND_AT (32 * 1024)
 
+/* What the owner adds before other connections have their turn, however fast
+ * it is read. */
+#define TURN (256 * 1024)
+
 void
 ol_request_set_data(struct ol_request *request, void *data)
 {
@@ -181,7 +185,13 @@ ol_request_write(struct ol_request *request, const void *data, size_t len)
 	if (ol_output_pending(peer->output) >=
 	    (high < SEND_AT ? high : SEND_AT))
 		ol_request_flush(request);
-	request->full = ol_output_pending(peer->output) >= high;
+	request->turn =
+	    len < TURN - request->turn ? request->turn + (uint32_t)len : TURN;
+	request->full = peer->broken || request->turn == TURN ||
+			ol_output_pending(peer->output) >= high;
+	/* Also when all of it is sent: on_drained comes from the loop. */
+	if (request->full)
+		ol_peer_await_room(peer);
 	return !request->full;
 }
 

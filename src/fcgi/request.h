@@ -65,9 +65,10 @@ void ol_request_status(struct ol_request *, int status);
 int ol_request_header(struct ol_request *, const char *name, const char *value);
 
 /*
- * Add to the content; false: high_water bytes and more wait, stop until
- * on_drained. They are sent with ol_request_flush(), at the end, and when 32
- * KiB have come together.
+ * Add to the content; false: stop until on_drained, or on_gone. high_water
+ * bytes and more wait, or others have their turn now, or nobody reads it any
+ * more. They are sent with ol_request_flush(), at the end, and when 32 KiB have
+ * come together.
  */
 bool ol_request_write(struct ol_request *, const void *data, size_t len);
 

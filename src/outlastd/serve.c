@@ -360,7 +360,7 @@ begin(struct serve *s, const struct ol_conf *conf)
 	free(folder);
 	if (s->engine == NULL)
 		return -1;
-	s->api = ol_api_new(s->engine, conf);
+	s->api = ol_api_new(s->loop, s->engine, conf);
 	if (s->api == NULL)
 		return -1;
 	ol_engine_spawner(s->engine, s->spawner);

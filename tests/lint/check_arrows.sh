@@ -33,7 +33,7 @@ fcgi_stdio.h	-
 fastcgi.h	fcgi
 sqlite3.h	store/sqlite_db.c store/sqlite_find.c store/sqlite_owner.c store/sqlite_reads.c store/sqlite_rows.c store/sqlite_schema.c
 curl/*		run
-openssl/*	api/session.c
+openssl/*	api/session.c api/fingerprint.c
 jansson.h	engine api ctl store run notify
 libpq-fe.h	store
 amqp*.h		store

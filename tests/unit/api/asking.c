@@ -56,7 +56,7 @@ asking_start(struct asking *a)
 	for (i = 0; i < FAKE_OPERATIONS; i++)
 		a->engine.answers[i].object = &a->object;
 	a->loop = ol_loop_new();
-	a->api = ol_api_new(&a->engine, &a->conf);
+	a->api = ol_api_new(a->loop, &a->engine, &a->conf);
 	a->door.api = a->api;
 	a->door.access = OL_ACCESS_OPERATOR;
 	a->server = ol_server_new(a->loop, &options, &ol_api_events, &a->door);

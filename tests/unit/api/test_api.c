@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <sys/socket.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,7 +12,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "api/fingerprint.h"
 #include "base/log.h"
+#include "base/quota.h"
 #include "asking.h"
 
 #define TASK "/tasks/" ASKING_ID
@@ -270,31 +273,61 @@ test_misconfigured(void **state)
 	expect_problem(reply, 500, "misconfigured");
 }
 
-/* One line, with the name in it. */
-static void
-test_log_line(void **state)
+/* What the API logs of n such requests. */
+static const char *
+log_of(int n, const char *const *more)
 {
-	char path[96], text[1024];
+	static char text[8192];
+	char path[96];
 	const struct ol_log_sink sink = {
 		.target = OL_LOG_FILE, .path = path, .level = OL_LOG_DEBUG
 	};
 	FILE *f;
-	size_t n;
 
-	(void)state;
 	snprintf(path, sizeof(path), "%s/log", a.state);
 	assert_int_equal(ol_log_open(&sink, 1, NULL), 0);
-	ask(&a, "POST /x", PARAMS("OUTLAST_ACCESS=r\noot"));
-	ask(&a, "POST /x", PARAMS("OUTLAST_TASK=thumbnail"));
+	while (n-- > 0)
+		ask(&a, "POST /x", more);
 	ol_log_close();
 	f = fopen(path, "r");
-	n = fread(text, 1, sizeof(text) - 1, f);
-	text[n] = '\0';
+	text[fread(text, 1, sizeof(text) - 1, f)] = '\0';
 	fclose(f);
 	unlink(path);
+	return text;
+}
+
+/* One line, with the name in it. */
+static void
+test_log_line(void **state)
+{
+	const char *text;
+
+	(void)state;
+	assert_string_equal(log_of(1, PARAMS("OUTLAST_TASK=thumbnail")), "");
+	text = log_of(1, PARAMS("OUTLAST_ACCESS=r\noot"));
 	assert_non_null(strstr(text, "OUTLAST_ACCESS has a bad value"));
 	assert_non_null(strstr(text, "a request for \"/x\""));
-	assert_ptr_equal(strchr(text, '\n'), text + n - 1);
+	assert_string_equal(strchr(text, '\n'), "\n");
+	/* Somebody's cookie is for no log. */
+	text = log_of(
+	    1, PARAMS("OUTLAST_SESSION=secret", "OUTLAST_SESSION=hidden"));
+	assert_non_null(strstr(text, "OUTLAST_SESSION comes twice"));
+	assert_null(strstr(text, "secret"));
+	assert_null(strstr(text, "hidden"));
+}
+
+/* Whoever asks often does not fill the disk. */
+static void
+test_log_flood(void **state)
+{
+	const char *text;
+	int lines = 0;
+
+	(void)state;
+	for (text = log_of(100, PARAMS("OUTLAST_ACCESS=root")); *text != '\0';
+	     text++)
+		lines += *text == '\n';
+	assert_int_equal(lines, OL_QUOTA_LINES);
 }
 
 /* --- bodies --- */
@@ -407,6 +440,59 @@ test_fingerprint(void **state)
 	hash_of("POST /tasks/report?priority=1",
 	    PARAMS("OUTLAST_ACCESS=app", key), "x", other);
 	assert_memory_not_equal(first, other, 32);
+}
+
+/*
+ * A large payload is read a piece a turn: others are answered meanwhile, and it
+ * may end at every point.
+ */
+static void
+test_large_payload(void **state)
+{
+	static const char key[] = "HTTP_IDEMPOTENCY_KEY=k";
+	static char large[256 * 1024];
+	static struct records r;
+	const char *const *more = PARAMS("OUTLAST_ACCESS=app", key,
+	    "CONTENT_LENGTH=", "CONTENT_TYPE=video/mp4");
+	static unsigned char end[8];
+	int fds[3], fd, i, k;
+
+	(void)state;
+	a.report.max_payload = INT64_MAX;
+	memset(large, 'x', sizeof(large));
+	for (i = 0; i < 3; i++) {
+		fds[i] = asking_connect(&a);
+		asking_request(&r, "POST /tasks/report", more, NULL, 0);
+		asking_send(&a, fds[i], r.data, r.len - sizeof(end));
+		for (k = 0; k < 32; k++) {
+			r.len = 0;
+			records_stdin(&r, large, sizeof(large));
+			asking_send(&a, fds[i], r.data, r.len - sizeof(end));
+		}
+	}
+	memcpy(end, r.data + r.len - sizeof(end), sizeof(end));
+	fd = asking_connect(&a);
+	asking_request(&r, "GET " TASK, NULL, NULL, 0);
+	a.engine.asked[0] = '\0';
+	for (i = 0; i < 3; i++)
+		assert_int_equal(send(fds[i], end, sizeof(end), 0), 8);
+	assert_int_equal(send(fd, r.data, r.len, 0), r.len);
+	/* One of them leaves. */
+	close(fds[1]);
+	asking_turn(&a);
+	assert_string_equal(a.engine.asked,
+	    "get " ASKING_ID "\n"
+	    "submit report key=k type=video/mp4 file=8388608\n"
+	    "submit report key=k type=video/mp4 file=8388608\n");
+	fake_engine_answer(&a.engine);
+	assert_int_equal(asking_reply(&a, fd)->status, 200);
+	assert_int_equal(asking_reply(&a, fds[0])->status, 202);
+	assert_int_equal(asking_reply(&a, fds[2])->status, 202);
+	assert_int_equal(ol_server_requests(a.server), 0);
+	close(fd);
+	close(fds[0]);
+	close(fds[2]);
+	asking_turn(&a);
 }
 
 static void
@@ -565,7 +651,8 @@ expect_hidden(const char *const *more)
 		expect_problem(reply, 404, "not-found");
 		assert_memory_equal(unknown, reply->head, strlen(reply->head));
 		assert_string_equal(unknown + strlen(reply->head), reply->body);
-		assert_null(strstr(a.engine.asked, "cancel"));
+		/* And it is as quick: nothing else was done for it. */
+		assert_string_equal(a.engine.asked, "get " ASKING_ID "\n");
 	}
 }
 
@@ -612,6 +699,10 @@ test_session(void **state)
 	expect_seen(PARAMS("OUTLAST_SESSION=secret"));
 	expect_hidden(PARAMS("OUTLAST_SESSION=secret2"));
 	expect_hidden(PARAMS("OUTLAST_SESSION="));
+	/* None is not one of zeros. */
+	memset(a.object.session, 0, 32);
+	expect_hidden(PARAMS("OUTLAST_SESSION="));
+	memcpy(a.object.session, a.engine.session, 32);
 	expect_seen(PARAMS("OUTLAST_ACCESS=app"));
 	/* Both must be right where there are both. */
 	a.object.owner = "jane";
@@ -635,7 +726,8 @@ test_result(void **state)
 	result->body = ol_body_new("a\0b", 3);
 	reply = ask(&a, "GET " TASK "/result", NULL);
 	assert_int_equal(reply->status, 200);
-	assert_string_equal(a.engine.asked, "result " ASKING_ID "\n");
+	assert_string_equal(
+	    a.engine.asked, "get " ASKING_ID "\nresult " ASKING_ID "\n");
 	assert_int_equal(reply->len, 3);
 	assert_memory_equal(reply->body, "a\0b", 3);
 	assert_string_equal(reply_header(reply, "Content-Type"), "image/jpeg");
@@ -1038,9 +1130,11 @@ main(void)
 		test(test_submit_refused),
 		test(test_misconfigured),
 		test(test_log_line),
+		test(test_log_flood),
 		test(test_bodies),
 		test(test_key),
 		test(test_fingerprint),
+		test(test_large_payload),
 		test(test_duplicate),
 		test(test_key_of_session),
 		test(test_object),

@@ -97,53 +97,6 @@ test_bad_files(void **state)
 }
 
 /* sha256(b"headhello") */
-static void
-test_fingerprint(void **state)
-{
-	static const uint8_t wanted[OL_SESSION_HASH] = { 0x96, 0xd5, 0x77, 0xdd,
-		0xe7, 0x04, 0xef, 0x7f, 0x73, 0x08, 0x6d, 0xc2, 0xc1, 0xf5,
-		0xd2, 0x1d, 0x68, 0x99, 0xb7, 0x23, 0x03, 0x17, 0x0a, 0xac,
-		0xb9, 0x3b, 0x75, 0xd7, 0x1a, 0xfa, 0xd3, 0x99 };
-	struct ol_session_key *key = ol_session_key_open(folder);
-	struct ol_body *memory = ol_body_new("hello", 5), *file, *large;
-	uint8_t hash[OL_SESSION_HASH], again[OL_SESSION_HASH];
-	static char bytes[200000];
-	FILE *f = tmpfile();
-
-	(void)state;
-	assert_int_equal(
-	    ol_session_fingerprint(key, "head", 4, memory, hash), 0);
-	assert_memory_equal(hash, wanted, sizeof(hash));
-	fputs("hello and more", f);
-	fflush(f);
-	file = ol_body_file(dup(fileno(f)), 5);
-	assert_int_equal(ol_session_fingerprint(key, "head", 4, file, hash), 0);
-	assert_memory_equal(hash, wanted, sizeof(hash));
-	assert_int_equal(
-	    ol_session_fingerprint(key, "headhello", 9, NULL, hash), 0);
-	assert_memory_equal(hash, wanted, sizeof(hash));
-	ol_body_free(file);
-	/* More than a piece of it. */
-	memset(bytes, 'x', sizeof(bytes));
-	rewind(f);
-	assert_int_equal(fwrite(bytes, 1, sizeof(bytes), f), sizeof(bytes));
-	fflush(f);
-	large = ol_body_new(bytes, sizeof(bytes));
-	file = ol_body_file(dup(fileno(f)), sizeof(bytes));
-	assert_int_equal(ol_session_fingerprint(key, "", 0, large, hash), 0);
-	assert_int_equal(ol_session_fingerprint(key, "", 0, file, again), 0);
-	assert_memory_equal(hash, again, sizeof(hash));
-	ol_body_free(file);
-	/* Cut short behind our back: that is said, and no endless loop. */
-	file = ol_body_file(dup(fileno(f)), 300000);
-	assert_int_equal(ol_session_fingerprint(key, "", 0, file, again), -1);
-	ol_body_free(file);
-	ol_body_free(memory);
-	ol_body_free(large);
-	fclose(f);
-	ol_session_key_close(key);
-}
-
 int
 main(void)
 {
@@ -151,7 +104,6 @@ main(void)
 		cmocka_unit_test(test_made),
 		cmocka_unit_test(test_hmac),
 		cmocka_unit_test(test_bad_files),
-		cmocka_unit_test(test_fingerprint),
 	};
 	int failed;
 

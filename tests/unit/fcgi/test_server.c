@@ -709,7 +709,7 @@ test_answer_to_nobody(void **state)
 		close(fd);
 		ol_request_status(s.held, 200);
 		ol_request_flush(s.held);
-		assert_true(ol_request_write(s.held, "more", 4));
+		assert_false(ol_request_write(s.held, "more", 4));
 		if (finished)
 			ol_request_finish(s.held);
 		/* Nothing is told out of a call of the owner's. */
@@ -1016,6 +1016,51 @@ test_drained_once(void **state)
 	close(fd);
 }
 
+/*
+ * However fast a connection reads: others have their turn, and what is written
+ * for one that is gone has an end.
+ */
+static void
+test_turns(void **state)
+{
+	static char body[32 * 1024], got[128 * 1024];
+	int fd, i, n;
+
+	(void)state;
+	s.manner = HOLDS;
+	serving_start(&s);
+	fd = serving_connect(&s);
+	records_request(&r, FCGI_KEEP_CONN, params, NULL, 0);
+	send_all(fd);
+	for (i = 0; i < 3; i++) {
+		for (n = 1; ol_request_write(s.held, body, sizeof(body)); n++) {
+			assert_true(recv(fd, got, sizeof(got), 0) > 0);
+			assert_true(n < 8);
+		}
+		assert_int_equal(n, 8);
+		assert_int_equal(s.drained, i);
+		while (recv(fd, got, sizeof(got), 0) > 0)
+			continue;
+		serving_turn(&s);
+		assert_int_equal(s.drained, i + 1);
+	}
+	/* Small ones count as well. */
+	for (n = 1; ol_request_write(s.held, body, 1000); n++)
+		assert_true(n < 263);
+	assert_int_equal(n, 263);
+	while (recv(fd, got, sizeof(got), 0) > 0)
+		continue;
+	serving_turn(&s);
+	assert_int_equal(s.drained, 4);
+	close(fd);
+	for (n = 0; ol_request_write(s.held, body, sizeof(body)); n++)
+		assert_true(n < 2);
+	assert_false(ol_request_write(s.held, body, sizeof(body)));
+	serving_turn(&s);
+	assert_null(s.held);
+	assert_int_equal(s.drained, 4);
+}
+
 /* --- time --- */
 
 static void
@@ -1320,6 +1365,7 @@ main(void)
 		TEST(test_slow_reader),
 		TEST(test_small_high_water),
 		TEST(test_drained_once),
+		TEST(test_turns),
 		TEST(test_late),
 		TEST(test_out_of_descriptors),
 		TEST(test_limit_of_connections),
