@@ -295,13 +295,20 @@ sweep(struct ol_service *s, int64_t now)
 
 	if (left == 0) {
 		move(s, OL_SERVICE_SWEPT, now);
-	} else if (s->swept != 0 && now - s->swept >= sweep_patience) {
+		return;
+	}
+	if (s->swept == 0 || now - s->swept < sweep_patience)
+		return;
+	if (left > 0)
 		say(s, OL_LOG_ERROR,
 		    "%d programs of a dead spawner do not die of SIGKILL; "
 		    "waiting for them",
 		    left);
-		s->swept = 0;
-	}
+	else
+		say(s, OL_LOG_ERROR,
+		    "cannot see what a dead spawner has left; waiting until "
+		    "that is possible");
+	s->swept = 0;
 }
 
 static bool

@@ -66,7 +66,8 @@ struct ol_service_acts {
 	/* SIGKILL; why is for the log. */
 	void (*kill)(void *arg, enum ol_service_role, const char *why);
 
-	/* Kill what a dead spawner had started; returns how much is left. */
+	/* Kill what a dead spawner had started; returns how much is left, -1
+	 * for unknown. */
 	int (*sweep)(void *arg);
 
 	void (*say)(void *arg, enum ol_log_level, const char *line);

@@ -314,10 +314,11 @@ test_overdue(void **state)
 	ol_service_tick(&s, t0 + OL_SEC(6));
 	assert_acts(&h, "kill engine; ");
 	ol_service_ended(&s, OL_SERVICE_ENGINE, "SIGKILL", t0 + OL_SEC(6));
-	/* A spawner that does not follow. */
+	/* A spawner that does not follow: the time for the engine was all. */
+	assert_true(OL_SERVICE_CLEAR_LATE < OL_SERVICE_CLEAR_LAST);
 	assert_int_equal(ol_service_tick(&s, t0 + OL_SEC(6)),
-	    t0 + OL_SEC(6) + OL_SERVICE_CLEAR);
-	ol_service_tick(&s, t0 + OL_SEC(6) + OL_SERVICE_CLEAR);
+	    t0 + OL_SEC(6) + OL_SERVICE_CLEAR_LATE);
+	ol_service_tick(&s, t0 + OL_SEC(6) + OL_SERVICE_CLEAR_LATE);
 	assert_acts(&h, "kill spawner; ");
 	ol_service_ended(&s, OL_SERVICE_SPAWNER, "SIGKILL", t0 + OL_SEC(12));
 	ol_service_tick(&s, t0 + OL_SEC(12));
@@ -374,32 +375,6 @@ test_spawner_hangs_in_a_stop(void **state)
 	ol_service_tick(&s, now);
 	assert_acts(&h, "kill spawner; ");
 	assert_int_equal(h.impossible, 0);
-}
-
-/* Both hang: the time for the engine was all that there is. */
-static void
-test_both_hang_in_a_stop(void **state)
-{
-	struct ol_service s;
-	struct hands h;
-	int64_t now = t0 + OL_SEC(60);
-
-	(void)state;
-	begin_up(&s, &h);
-	ol_service_want(&s, false, now);
-	ol_service_ending(&s, now + OL_MSEC(350));
-	now += OL_MSEC(350);
-	ol_service_tick(&s, now);
-	assert_acts(&h, "kill engine; ");
-	ol_service_ended(&s, OL_SERVICE_ENGINE, "SIGKILL", now);
-	now += OL_SERVICE_CLEAR_LATE;
-	assert_true(OL_SERVICE_CLEAR_LATE < OL_MSEC(450 - 350));
-	ol_service_tick(&s, now);
-	assert_acts(&h, "kill spawner; ");
-	ol_service_ended(&s, OL_SERVICE_SPAWNER, "SIGKILL", now);
-	ol_service_tick(&s, now);
-	assert_acts(&h, "sweep; ");
-	assert_int_equal(s.state, OL_SERVICE_OFF);
 }
 
 static void
@@ -459,7 +434,6 @@ main(void)
 		cmocka_unit_test(test_overdue),
 		cmocka_unit_test(test_spawner_dies_in_a_stop),
 		cmocka_unit_test(test_spawner_hangs_in_a_stop),
-		cmocka_unit_test(test_both_hang_in_a_stop),
 		cmocka_unit_test(test_not_wanted_any_more),
 		cmocka_unit_test(test_what_does_not_die),
 	};
