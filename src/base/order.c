@@ -37,6 +37,7 @@ static const struct verb {
 		{ I64, AT(grace_ms), 0, INT64_MAX / 1000000 } },
 	    false },
 	[OL_ORDER_EXIT] = { "exit", { { END, 0, 0, 0 } }, false },
+	[OL_ORDER_PING] = { "ping", { { END, 0, 0, 0 } }, false },
 	[OL_ORDER_READY] = { "ready", { { END, 0, 0, 0 } }, false },
 	[OL_ORDER_APPLIED] = { "applied",
 	    { { U32, AT(generation), 1, UINT32_MAX } }, false },
@@ -45,6 +46,7 @@ static const struct verb {
 	[OL_ORDER_DEADLINE] = { "deadline",
 	    { { I64, AT(left_ms), 0, INT64_MAX / 1000000 } }, false },
 	[OL_ORDER_DRAINED] = { "drained", { { END, 0, 0, 0 } }, false },
+	[OL_ORDER_ALIVE] = { "alive", { { END, 0, 0, 0 } }, false },
 	[OL_ORDER_FAILED] = { "failed", { { END, 0, 0, 0 } }, true },
 };
 

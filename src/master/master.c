@@ -9,7 +9,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/channel.h"
 #include "base/clock.h"
 #include "base/must.h"
 #include "loop/loop.h"
@@ -203,7 +202,7 @@ get_listeners(struct ol_master *m, const struct ol_conf *conf, size_t *n)
  * old configuration: free it after this only.
  */
 static void
-apply(struct ol_master *m, const struct ol_conf *conf,
+apply(struct ol_master *m, const struct ol_conf *conf, int prepared,
     struct ol_listener **listeners, int64_t now)
 {
 	const struct ol_conf_pool *block;
@@ -213,7 +212,7 @@ apply(struct ol_master *m, const struct ol_conf *conf,
 
 	for (k = 0; k < conf->nlisten; k++)
 		ol_listener_apply(listeners[k], &conf->listen[k]);
-	ol_roles_apply(m->roles, conf, listeners, now);
+	ol_roles_apply(m->roles, conf, prepared, listeners, now);
 	for (i = 0; i < m->npools; i++)
 		if (find_conf(conf, ol_pool_name(m->pools[i])) == NULL)
 			ol_pool_stop(m->pools[i], "pool removed", false, now);
@@ -315,8 +314,14 @@ tell_upward(struct ol_master *m)
 		    sum.processes + roles.processes);
 		return;
 	}
-	ol_upward_status(&m->upward, "%d of %d processes ready",
-	    sum.ready + (roles.wanted && roles.ready), wanted);
+	if (roles.running > 0)
+		ol_upward_status(&m->upward,
+		    "%d of %d processes ready, %u tasks running",
+		    sum.ready + (roles.wanted && roles.ready), wanted,
+		    roles.running);
+	else
+		ol_upward_status(&m->upward, "%d of %d processes ready",
+		    sum.ready + (roles.wanted && roles.ready), wanted);
 	if (roles.wanted && !roles.ready)
 		return;
 	for (i = 0; i < m->npools; i++)
@@ -544,23 +549,6 @@ check_moves(const struct ol_conf *conf, const struct ol_conf *old)
 	return 0;
 }
 
-/* What all descriptors of one message to the engine are. */
-static int
-check_descriptors(const struct ol_conf *conf)
-{
-	size_t i, n = 1 + conf->nlisten;
-
-	for (i = 0; i < conf->nlogs; i++)
-		n += conf->logs[i].target == OL_LOG_FILE;
-	if (n <= OL_CHANNEL_FDS)
-		return 0;
-	ol_log_error(NULL,
-	    "%zu \"listen\" of tasks and \"log\" files together; at most %d "
-	    "are possible",
-	    n - 1, OL_CHANNEL_FDS - 1);
-	return -1;
-}
-
 /* The store stays where the engine has it, and whose it is. */
 static void
 keep_restart_only(struct ol_conf *conf, struct ol_conf *old)
@@ -591,23 +579,29 @@ reload(struct ol_master *m, int64_t now)
 {
 	struct ol_listener **listeners;
 	struct ol_conf *conf, *old = m->conf;
+	int prepared;
 	size_t n;
 
 	if ((conf = load_conf(m)) == NULL)
 		goto err0;
 	keep_restart_only(conf, old);
-	if (check_moves(conf, old) == -1 || check_descriptors(conf) == -1 ||
+	if (check_moves(conf, old) == -1 ||
 	    (!TAILQ_EMPTY(&conf->tasks) && ol_state_make(conf) == -1) ||
 	    (listeners = get_listeners(m, conf, &n)) == NULL)
 		goto err1;
-	if (open_log(conf) == -1)
+	if (ol_roles_prepare(conf, &prepared) == -1)
 		goto err2;
+	if (open_log(conf) == -1)
+		goto err3;
 	m->conf = conf;
 	point_stderr(m);
-	apply(m, conf, listeners, now);
+	apply(m, conf, prepared, listeners, now);
 	free_listeners(listeners, n);
 	ol_conf_free(old);
 	return 0;
+err3:
+	if (prepared != -1)
+		close(prepared);
 err2:
 	free_listeners(listeners, n);
 err1:
@@ -825,9 +819,10 @@ int
 ol_master_run(struct ol_master *m)
 {
 	struct ol_listener **listeners;
+	int prepared;
 	size_t n;
 
-	if (set_up(m) == -1 || check_descriptors(m->conf) == -1 ||
+	if (set_up(m) == -1 || ol_roles_prepare(m->conf, &prepared) == -1 ||
 	    (!TAILQ_EMPTY(&m->conf->tasks) && ol_state_make(m->conf) == -1) ||
 	    (listeners = get_listeners(m, m->conf, &n)) == NULL)
 		return 1;
@@ -840,7 +835,7 @@ ol_master_run(struct ol_master *m)
 	m->predecessor = 0;
 	ol_log_notice(NULL, "outlastd %s started, pid %d", PACKAGE_VERSION,
 	    (int)getpid());
-	apply(m, m->conf, listeners, ol_clock_now());
+	apply(m, m->conf, prepared, listeners, ol_clock_now());
 	free_listeners(listeners, n);
 	tick(m);
 	ol_loop_run(m->house.loop);

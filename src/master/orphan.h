@@ -20,11 +20,19 @@ int ol_orphan_kill(void);
  * they are told by the OUTLAST_INSTANCE in their environment.
  */
 struct ol_orphans {
-	pid_t *pids; /* of pools */
+	int children; /* the kernel's list of ours; -1: not open */
+	pid_t *pids;  /* of pools */
 	size_t n;
 };
 
 typedef bool ol_orphan_fn(void *arg, pid_t);
+
+void ol_orphans_init(struct ol_orphans *);
+void ol_orphans_fini(struct ol_orphans *);
+
+/* To be there before a spawner is: without it, nobody knows what is left when
+ * there is no descriptor to be had. -1 with errno set. */
+int ol_orphans_open(struct ol_orphans *);
 
 /*
  * While the spawner lives, or none was started yet: note the children that are
@@ -37,10 +45,10 @@ void ol_orphans_note(struct ol_orphans *, ol_orphan_fn *is_ours,
 /*
  * The spawner is dead: SIGKILL to its orphans. instance is the pools'. Returns
  * how many there are; each still has to be reaped, and may leave more behind.
+ * One of which is not known whose it is, is counted and not killed; -1: they
+ * cannot be listed now.
  */
 int ol_orphans_kill(const struct ol_orphans *, ol_orphan_fn *is_ours, void *arg,
     const char *instance);
-
-void ol_orphans_clear(struct ol_orphans *);
 
 #endif

@@ -6,14 +6,15 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/channel.h"
 #include "base/must.h"
-#include "base/order.h"
-#include "base/sealed.h"
+#include "master/briefing.h"
 #include "master/crash.h"
 #include "master/orphan.h"
-#include "master/role.h"
+#include "master/pulse.h"
 #include "master/roles.h"
 #include "master/service.h"
+#include "master/wire.h"
 
 /* How long after the deadline an engine may live: less than the master. */
 static const int64_t end_time = OL_MSEC(350);
@@ -22,76 +23,32 @@ static const int64_t unlimited_end_time = OL_SEC(30);
 /* Until what a process did not take is sent again. */
 static const int64_t send_again = OL_MSEC(50);
 
-/* One process, and what it was told. */
-struct end {
-	pid_t pid;   /* 0: there is none */
-	int channel; /* -1: none, or closed by the other side */
-	struct ol_watch *watch;
-	struct ol_log log;
-	uint32_t told;	  /* number of the configuration; 0: none yet */
-	bool reopen_owed; /* the log's files are others */
-	bool rubbish;	  /* the log knows that it talks rubbish */
-};
-
-struct listeners {
-	struct ol_listener **all;
-	size_t n;
-};
-
 struct ol_roles {
 	struct ol_loop *loop;
 	const struct ol_roles_hooks *hooks;
 	const char *instance;
 	struct ol_service service;
-	struct end engine, spawner;
+	struct ol_wire engine, spawner;
 	int successor; /* the engine's channel to a new spawner; -1 */
+	struct ol_briefing briefing;
 	struct ol_orphans orphans;
+	struct ol_pulse pulse; /* of the engine */
 	const struct ol_conf *conf;
-	uint32_t generation; /* of conf */
-	int config;	     /* conf, sealed; -1: none */
-	struct listeners listeners;
-	struct listeners older; /* until the engine has let go of them */
 	/* What the engine said. */
 	bool ready, drained;
 	unsigned running;
-	bool killed;
 	/* The stop. */
+	bool killed;		/* the engine was, in it */
 	bool stopping, removed; /* removed: only of the tasks */
 	bool stop_owed, exiting, exit_owed;
 	int64_t stop_began, deadline, grace;
 };
 
-static void
-call_on_change(struct ol_roles *r)
-{
-	r->hooks->on_change(r->hooks->arg);
-}
-
-/* --- Listeners. --- */
+/* --- What they say. --- */
 
 static void
-free_listeners(struct listeners *l)
+on_deadline(struct ol_roles *r, int64_t left_ms, int64_t now)
 {
-	while (l->n > 0)
-		ol_listener_unref(l->all[--l->n]);
-	free(l->all);
-	l->all = NULL;
-}
-
-static void
-add_listener(struct listeners *l, struct ol_listener *listener)
-{
-	l->all = ol_must(
-	    reallocarray(l->all, l->n + 1, sizeof(struct ol_listener *)));
-	l->all[l->n++] = ol_listener_ref(listener);
-}
-
-/* --- What the engine says. --- */
-
-static void
-on_deadline(struct ol_roles *r, int64_t left_ms)
-{
-	int64_t now = ol_clock_now();
 	int64_t most =
 	    ol_clock_after(r->stop_began, r->conf->shutdown_delay_max);
 	int64_t until = ol_clock_after(now, OL_MSEC(left_ms));
@@ -110,92 +67,112 @@ on_deadline(struct ol_roles *r, int64_t left_ms)
 static void
 on_applied(struct ol_roles *r, uint32_t generation)
 {
-	if (generation != r->generation)
+	if (generation != r->briefing.generation)
 		return;
 	ol_log_info(&r->engine.log, "configuration %u is in force", generation);
-	free_listeners(&r->older);
+	ol_briefing_applied(&r->briefing);
 }
 
-static void
-on_order(struct ol_roles *r, struct end *end, const struct ol_order *order)
+/* False: what it says is not its to say. */
+static bool
+on_order(struct ol_roles *r, struct ol_wire *wire, const struct ol_order *order,
+    int64_t now)
 {
 	if (order->verb == OL_ORDER_FAILED) {
-		ol_log_error(&end->log,
-		    "did not take the configuration, the old one stays in "
-		    "force there: %s",
+		ol_briefing_failed(wire, now);
+		ol_log_error(&wire->log,
+		    "did not take configuration %u, the old one stays in "
+		    "force there, the next try is in %lld s: %s",
+		    wire->told, (long long)(wire->pause / OL_SEC(1)),
 		    order->reason);
-		return;
+		return true;
 	}
-	switch (end == &r->engine ? order->verb : OL_ORDER_VERBS) {
+	if (wire != &r->engine)
+		return false;
+	switch (order->verb) {
 	case OL_ORDER_READY:
 		if (!r->ready)
-			ol_log_notice(&end->log, "ready");
+			ol_log_notice(&wire->log, "ready");
 		r->ready = true;
-		break;
+		ol_pulse_begin(&r->pulse, now);
+		return true;
 	case OL_ORDER_APPLIED:
 		on_applied(r, order->generation);
-		break;
+		return true;
 	case OL_ORDER_RUNNING:
 		r->running = order->running;
-		break;
+		return true;
 	case OL_ORDER_DEADLINE:
-		on_deadline(r, order->left_ms);
-		break;
+		on_deadline(r, order->left_ms, now);
+		return true;
 	case OL_ORDER_DRAINED:
-		r->drained = r->stopping && !r->stop_owed;
-		break;
+		/* Nothing is started in a stop: it stays so. */
+		r->drained = r->stopping;
+		return true;
+	case OL_ORDER_ALIVE:
+		ol_pulse_felt(&r->pulse);
+		return true;
 	default:
-		if (!end->rubbish)
-			ol_log_error(&end->log,
-			    "says what is not its to say; not mentioned again");
-		end->rubbish = true;
+		return false;
 	}
+}
+
+static void act_kill(void *arg, enum ol_service_role, const char *why);
+
+/* It is broken, or somebody has broken into it. */
+static void
+end_broken(struct ol_roles *r, struct ol_wire *wire)
+{
+	ol_wire_hang_up(wire);
+	act_kill(r, wire == &r->engine ? OL_SERVICE_ENGINE : OL_SERVICE_SPAWNER,
+	    "for what it says");
 }
 
 /* The process is still there, and will be gone soon, or is ended. */
 static void
-hung_up(struct ol_roles *r, struct end *end)
+hung_up(struct ol_roles *r, struct ol_wire *wire, int64_t now)
 {
-	int64_t limit = ol_clock_after(ol_clock_now(), OL_SERVICE_CLEAR);
-
-	ol_watch_free(end->watch);
-	end->watch = NULL;
-	close(end->channel);
-	end->channel = -1;
-	if (end == &r->engine)
-		ol_service_limit(&r->service, limit);
+	ol_wire_hang_up(wire);
+	if (wire == &r->engine)
+		ol_service_limit(
+		    &r->service, ol_clock_after(now, OL_SERVICE_CLEAR));
 }
 
 static void
-read_orders(struct ol_roles *r, struct end *end)
+hear(struct ol_roles *r, struct ol_wire *wire)
 {
 	enum { AT_ONCE = 32 }; /* then the others have their turn */
-	int i, n, fds[OL_CHANNEL_FDS];
+	int64_t now = ol_clock_now();
+	struct ol_order order;
+	int i;
+
+	for (i = 0; i < AT_ONCE; i++)
+		switch (ol_wire_hear(wire, &order, now)) {
+		case OL_WIRE_NOTHING:
+			return;
+		case OL_WIRE_END:
+			hung_up(r, wire, now);
+			return;
+		case OL_WIRE_RUBBISH:
+			end_broken(r, wire);
+			return;
+		case OL_WIRE_ORDER:
+			if (on_order(r, wire, &order, now))
+				break;
+			ol_log_error(&wire->log, "says what is not its to say");
+			end_broken(r, wire);
+			return;
+		}
+}
+
+/* It is reaped: what it said before is of interest, what it does is not. */
+static void
+hear_last(struct ol_roles *r, int64_t now)
+{
 	struct ol_order order;
 
-	for (i = 0; i < AT_ONCE && end->channel != -1; i++) {
-		n = ol_order_receive(end->channel, &order, fds);
-		if (n == 1 && ol_order_fds(&order) == 0) {
-			on_order(r, end, &order);
-			continue;
-		}
-		if (n == -1 && errno == EAGAIN)
-			break;
-		if (n == 1 || (n == -1 && errno == EBADMSG)) {
-			size_t nfds = n == 1 ? ol_order_fds(&order) : 0;
-
-			while (nfds > 0)
-				close(fds[--nfds]);
-			if (!end->rubbish)
-				ol_log_error(&end->log,
-				    "says what makes no sense; not mentioned "
-				    "again");
-			end->rubbish = true;
-			continue;
-		}
-		hung_up(r, end);
-	}
-	call_on_change(r);
+	while (ol_wire_hear(&r->engine, &order, now) == OL_WIRE_ORDER)
+		on_order(r, &r->engine, &order, now);
 }
 
 static void
@@ -203,7 +180,8 @@ on_engine(void *arg)
 {
 	struct ol_roles *r = arg;
 
-	read_orders(r, &r->engine);
+	hear(r, &r->engine);
+	r->hooks->on_change(r->hooks->arg);
 }
 
 static void
@@ -211,63 +189,11 @@ on_spawner(void *arg)
 {
 	struct ol_roles *r = arg;
 
-	read_orders(r, &r->spawner);
+	hear(r, &r->spawner);
+	r->hooks->on_change(r->hooks->arg);
 }
 
 /* --- What they are told. --- */
-
-/* False: it does not read, try again. One that is gone needs nothing. */
-static bool
-tell(struct end *end, const struct ol_order *order, const int *fds)
-{
-	if (end->channel == -1 || ol_order_send(end->channel, order, fds) == 0)
-		return true;
-	if (errno == EAGAIN || errno == ENOBUFS || errno == EINTR)
-		return false;
-	if (errno != EPIPE && errno != ECONNRESET)
-		ol_log_error(
-		    &end->log, "cannot tell it anything: %s", strerror(errno));
-	return true;
-}
-
-static bool
-tell_config(struct ol_roles *r, struct end *end)
-{
-	struct ol_order order = { .verb = OL_ORDER_CONFIG,
-		.generation = r->generation };
-	int fds[OL_CHANNEL_FDS + 1];
-	size_t i, n = 0;
-
-	if (end->told == r->generation)
-		return true;
-	fds[n++] = r->config;
-	if (end == &r->engine)
-		for (i = 0; i < r->listeners.n; i++)
-			fds[n++] = ol_listener_fd(r->listeners.all[i]);
-	order.nlisten = (unsigned)n - 1;
-	/* Master and configuration see to it that they fit. */
-	order.nlog = (unsigned)ol_log_files(fds + n, OL_CHANNEL_FDS - n);
-	if (!tell(end, &order, fds))
-		return false;
-	end->told = r->generation;
-	end->reopen_owed = false;
-	return true;
-}
-
-static bool
-tell_reopen(struct end *end)
-{
-	struct ol_order order = { .verb = OL_ORDER_REOPEN };
-	int fds[OL_CHANNEL_FDS];
-
-	if (!end->reopen_owed)
-		return true;
-	order.nlog = (unsigned)ol_log_files(fds, OL_CHANNEL_FDS);
-	if (!tell(end, &order, fds))
-		return false;
-	end->reopen_owed = false;
-	return true;
-}
 
 static bool
 tell_spawner(struct ol_roles *r)
@@ -276,7 +202,7 @@ tell_spawner(struct ol_roles *r)
 
 	if (r->successor == -1)
 		return true;
-	if (!tell(&r->engine, &order, &r->successor))
+	if (!ol_wire_tell(&r->engine, &order, &r->successor))
 		return false;
 	close(r->successor);
 	r->successor = -1;
@@ -295,7 +221,7 @@ tell_stop(struct ol_roles *r, int64_t now)
 		    r->deadline > now ? (r->deadline - now) / OL_MSEC(1) : 0;
 		order.grace_ms = r->grace / OL_MSEC(1);
 	}
-	if (!tell(&r->engine, &order, NULL))
+	if (!ol_wire_tell(&r->engine, &order, NULL))
 		return false;
 	r->stop_owed = false;
 	return true;
@@ -308,7 +234,7 @@ tell_exit(struct ol_roles *r)
 
 	if (!r->exit_owed)
 		return true;
-	if (!tell(&r->engine, &order, NULL))
+	if (!ol_wire_tell(&r->engine, &order, NULL))
 		return false;
 	r->exit_owed = false;
 	return true;
@@ -319,20 +245,20 @@ static bool
 tell_all(struct ol_roles *r, int64_t now)
 {
 	if (r->spawner.pid != 0 &&
-	    !(tell_config(r, &r->spawner) && tell_reopen(&r->spawner)))
+	    !ol_briefing_tell_spawner(&r->briefing, &r->spawner, now))
 		return false;
 	if (r->engine.pid == 0)
 		return true;
-	return tell_config(r, &r->engine) && tell_reopen(&r->engine) &&
+	return ol_briefing_tell_engine(&r->briefing, &r->engine, now) &&
 	       tell_spawner(r) && tell_stop(r, now) && tell_exit(r);
 }
 
 /* --- The table's hands. --- */
 
 static int
-start_one(struct ol_roles *r, struct end *end, const char *name, int peer)
+start_one(struct ol_roles *r, struct ol_wire *wire, const char *name, int peer)
 {
-	bool drops = end == &r->engine && r->conf->user != NULL;
+	bool drops = wire == &r->engine && r->conf->user != NULL;
 	const struct ol_role_options options = {
 		.name = name,
 		.peer = peer,
@@ -341,29 +267,8 @@ start_one(struct ol_roles *r, struct end *end, const char *name, int peer)
 		.gid = r->conf->gid,
 	};
 
-	end->pid = ol_role_start(&options, &end->channel);
-	if (end->pid == -1) {
-		end->pid = 0;
-		return -1;
-	}
-	end->told = 0;
-	end->reopen_owed = end->rubbish = false;
-	end->watch = ol_must(ol_watch_new(r->loop, end->channel,
-	    end == &r->engine ? on_engine : on_spawner, r));
-	ol_log_about(&end->log, "%s pid %d", name, (int)end->pid);
-	ol_log_notice(&end->log, "started");
-	return 0;
-}
-
-static void
-close_end(struct end *end)
-{
-	ol_watch_free(end->watch);
-	end->watch = NULL;
-	if (end->channel != -1)
-		close(end->channel);
-	end->channel = -1;
-	end->pid = 0;
+	return ol_wire_open(wire, r->loop, &options,
+	    wire == &r->engine ? on_engine : on_spawner, r);
 }
 
 static bool
@@ -388,8 +293,13 @@ act_start(void *arg, bool engine)
 	struct ol_roles *r = arg;
 	int ends[2], rc = -1;
 
-	if (r->config == -1)
+	if (ol_orphans_open(&r->orphans) == -1) {
+		ol_log_error(NULL,
+		    "cannot list the children of this process: %s; the engine "
+		    "needs /proc/%d/task/%d/children",
+		    strerror(errno), (int)getpid(), (int)getpid());
 		return -1;
+	}
 	if (ol_channel_pair(ends) == -1) {
 		ol_log_error(NULL, "cannot make the spawner's channel: %s",
 		    strerror(errno));
@@ -408,10 +318,11 @@ act_start(void *arg, bool engine)
 	r->stop_owed = r->exit_owed = false;
 	r->running = 0;
 	r->deadline = 0;
+	ol_pulse_end(&r->pulse);
 	if (start_one(r, &r->engine, "engine", ends[1]) == -1) {
 		kill(r->spawner.pid, SIGKILL);
 		waitpid(r->spawner.pid, NULL, 0);
-		close_end(&r->spawner);
+		ol_wire_close(&r->spawner);
 		goto out;
 	}
 	rc = 0;
@@ -426,13 +337,14 @@ static void
 act_kill(void *arg, enum ol_service_role role, const char *why)
 {
 	struct ol_roles *r = arg;
-	struct end *end = role == OL_SERVICE_ENGINE ? &r->engine : &r->spawner;
+	struct ol_wire *wire =
+	    role == OL_SERVICE_ENGINE ? &r->engine : &r->spawner;
 
-	ol_log_warn(&end->log, "killed %s", why);
-	if (end == &r->engine)
-		r->killed = true;
-	if (kill(end->pid, SIGKILL) == -1)
-		ol_log_error(&end->log, "cannot kill: %s", strerror(errno));
+	ol_log_warn(&wire->log, "killed %s", why);
+	if (wire == &r->engine)
+		r->killed = r->stopping && !r->removed;
+	if (kill(wire->pid, SIGKILL) == -1)
+		ol_log_error(&wire->log, "cannot kill: %s", strerror(errno));
 }
 
 static int
@@ -468,8 +380,12 @@ ol_roles_new(struct ol_loop *loop, const struct ol_roles_hooks *hooks,
 	r->loop = loop;
 	r->hooks = hooks;
 	r->instance = instance;
-	r->engine.channel = r->spawner.channel = -1;
-	r->successor = r->config = -1;
+	ol_wire_init(&r->engine);
+	ol_wire_init(&r->spawner);
+	r->successor = -1;
+	ol_briefing_init(&r->briefing);
+	ol_orphans_init(&r->orphans);
+	ol_pulse_end(&r->pulse);
 	ol_service_init(&r->service, &acts, r);
 	return r;
 }
@@ -479,35 +395,13 @@ ol_roles_free(struct ol_roles *r)
 {
 	if (r == NULL)
 		return;
-	close_end(&r->engine);
-	close_end(&r->spawner);
+	ol_wire_close(&r->engine);
+	ol_wire_close(&r->spawner);
 	if (r->successor != -1)
 		close(r->successor);
-	if (r->config != -1)
-		close(r->config);
-	free_listeners(&r->listeners);
-	free_listeners(&r->older);
-	ol_orphans_clear(&r->orphans);
+	ol_briefing_fini(&r->briefing);
+	ol_orphans_fini(&r->orphans);
 	free(r);
-}
-
-/* The configuration as text in a descriptor; -1: logged. */
-static int
-seal(const struct ol_conf *conf)
-{
-	char *text = NULL;
-	size_t size;
-	FILE *f = ol_must(open_memstream(&text, &size));
-	int fd;
-
-	ol_conf_dump(conf, f);
-	if (fclose(f) == EOF)
-		ol_must(NULL);
-	if ((fd = ol_sealed_new(text, size)) == -1)
-		ol_log_error(NULL, "cannot pass the configuration on: %s",
-		    strerror(errno));
-	free(text);
-	return fd;
 }
 
 /* The tasks, or their last listener, are gone from the configuration. */
@@ -522,13 +416,22 @@ remove_all(struct ol_roles *r, int64_t now)
 	r->removed = r->stopping;
 }
 
+int
+ol_roles_prepare(const struct ol_conf *conf, int *prepared)
+{
+	*prepared = -1;
+	if (TAILQ_EMPTY(&conf->tasks))
+		return 0;
+	*prepared = ol_briefing_seal(conf);
+	return *prepared == -1 ? -1 : 0;
+}
+
 void
-ol_roles_apply(struct ol_roles *r, const struct ol_conf *conf,
+ol_roles_apply(struct ol_roles *r, const struct ol_conf *conf, int prepared,
     struct ol_listener *const *listeners, int64_t now)
 {
 	bool wanted = !TAILQ_EMPTY(&conf->tasks);
 	bool was_wanted = r->service.wanted;
-	size_t i;
 
 	r->conf = conf;
 	if (!wanted) {
@@ -536,15 +439,7 @@ ol_roles_apply(struct ol_roles *r, const struct ol_conf *conf,
 			remove_all(r, now);
 		return;
 	}
-	for (i = 0; i < r->listeners.n; i++)
-		add_listener(&r->older, r->listeners.all[i]);
-	free_listeners(&r->listeners);
-	for (i = 0; i < conf->nlisten; i++)
-		add_listener(&r->listeners, listeners[i]);
-	if (r->config != -1)
-		close(r->config);
-	r->config = seal(conf);
-	r->generation++;
+	ol_briefing_set(&r->briefing, prepared, listeners, conf->nlisten);
 	ol_service_want(&r->service, true, now);
 }
 
@@ -563,7 +458,7 @@ ol_roles_stop(struct ol_roles *r, int64_t left, int64_t grace, int64_t now)
 	if (left != OL_NEVER && grace > left / 4)
 		grace = left / 4;
 	r->stopping = r->stop_owed = true;
-	r->removed = r->drained = false;
+	r->removed = false;
 	r->stop_began = now;
 	r->deadline = left == OL_NEVER ? OL_NEVER : ol_clock_after(now, left);
 	r->grace = grace;
@@ -583,6 +478,7 @@ ol_roles_exit(struct ol_roles *r, int64_t now)
 
 	if (r->exiting || r->engine.pid == 0)
 		return;
+	ol_pulse_end(&r->pulse);
 	r->exiting = r->exit_owed = true;
 	ol_service_ending(&r->service,
 	    from == OL_NEVER ? now + unlimited_end_time : from + end_time);
@@ -594,9 +490,36 @@ let_go(struct ol_roles *r)
 {
 	if (r->service.state != OL_SERVICE_OFF || r->service.wanted)
 		return;
-	free_listeners(&r->listeners);
-	free_listeners(&r->older);
+	ol_briefing_let_go(&r->briefing);
 	r->stopping = r->removed = r->exiting = false;
+}
+
+static int64_t
+sooner(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
+}
+
+/* Does the engine still answer? */
+static void
+feel_pulse(struct ol_roles *r, int64_t now)
+{
+	static const struct ol_order ping = { .verb = OL_ORDER_PING };
+	char why[64];
+
+	switch (ol_pulse_tick(&r->pulse, now)) {
+	case OL_PULSE_WAIT:
+		return;
+	case OL_PULSE_ASK:
+		/* One that does not take it does not answer either. */
+		ol_wire_tell(&r->engine, &ping, NULL);
+		return;
+	case OL_PULSE_GONE:
+		snprintf(why, sizeof(why), "after %lld s without an answer",
+		    (long long)(OL_PULSE_MISSED * OL_PULSE_INTERVAL /
+				OL_SEC(1)));
+		act_kill(r, OL_SERVICE_ENGINE, why);
+	}
 }
 
 int64_t
@@ -607,32 +530,28 @@ ol_roles_tick(struct ol_roles *r, int64_t now)
 	if (r->removed && ol_roles_drained(r, now))
 		ol_roles_exit(r, now);
 	next = ol_service_tick(&r->service, now);
-	if (!tell_all(r, now) && now + send_again < next)
-		next = now + send_again;
+	feel_pulse(r, now);
+	next = sooner(next, r->pulse.due);
+	if (!tell_all(r, now))
+		next = sooner(next, now + send_again);
+	next = sooner(next, ol_briefing_due(&r->engine));
+	next = sooner(next, ol_briefing_due(&r->spawner));
 	if (r->stopping && !r->exiting && r->engine.pid != 0 &&
-	    now < r->deadline && r->deadline < next)
-		next = r->deadline;
+	    now < r->deadline)
+		next = sooner(next, r->deadline);
 	let_go(r);
 	return next;
-}
-
-static bool
-is_dead(const struct end *end)
-{
-	siginfo_t info = { .si_pid = 0 };
-
-	return end->pid != 0 &&
-	       waitid(P_PID, (id_t)end->pid, &info,
-		   WEXITED | WNOHANG | WNOWAIT) == 0 &&
-	       info.si_pid == end->pid;
 }
 
 pid_t
 ol_roles_dead(const struct ol_roles *r)
 {
-	if (is_dead(&r->engine))
+	/* In this order: the spawner dies of its engine's death. */
+	bool spawner = ol_wire_is_dead(&r->spawner);
+
+	if (ol_wire_is_dead(&r->engine))
 		return r->engine.pid;
-	return is_dead(&r->spawner) ? r->spawner.pid : 0;
+	return spawner ? r->spawner.pid : 0;
 }
 
 bool
@@ -648,14 +567,14 @@ ol_roles_reaped(struct ol_roles *r, pid_t pid, int status, int64_t now)
 	char how[64];
 
 	ol_crash_status(how, sizeof(how), status);
+	if (engine)
+		hear_last(r, now);
+	ol_wire_close(engine ? &r->engine : &r->spawner);
 	if (engine) {
-		/* Its last words. */
-		if (r->engine.channel != -1)
-			read_orders(r, &r->engine);
 		r->ready = false;
 		r->running = 0;
+		ol_pulse_end(&r->pulse);
 	}
-	close_end(engine ? &r->engine : &r->spawner);
 	if (!engine && r->successor != -1) {
 		close(r->successor);
 		r->successor = -1;
@@ -670,7 +589,7 @@ spawner_lives(void *arg, pid_t pid)
 	const struct ol_roles *r = arg;
 
 	(void)pid;
-	return !is_dead(&r->spawner);
+	return !ol_wire_is_dead(&r->spawner);
 }
 
 void

@@ -28,8 +28,9 @@ struct ol_roles_hooks {
 
 struct ol_roles_count {
 	int processes;	  /* not reaped */
-	unsigned running; /* attempts, when a stop was told */
-	bool killed;	  /* the engine was: what ran was not written */
+	unsigned running; /* attempts; a second old at most */
+	bool killed;	  /* the engine was, in the stop: what ran was not
+			     written */
 	bool wanted;
 	bool ready; /* submits are taken */
 };
@@ -41,12 +42,17 @@ struct ol_roles *ol_roles_new(
 /* Processes that are left are forgotten, not ended. */
 void ol_roles_free(struct ol_roles *);
 
+/* What ol_roles_apply() needs and may fail: a descriptor of conf, -1 when it
+ * has no tasks. -1: logged. */
+int ol_roles_prepare(const struct ol_conf *conf, int *prepared);
+
 /*
  * Run as conf says from now on: a pair if it has tasks; conf is borrowed until
- * the next one. listeners, conf->nlisten of them, are referenced until the
- * engine has let go of them. The log's files are those of the log just opened.
+ * the next one, prepared is taken. listeners, conf->nlisten of them, are
+ * referenced until the engine has let go of them. The log's files are those of
+ * the log just opened.
  */
-void ol_roles_apply(struct ol_roles *, const struct ol_conf *conf,
+void ol_roles_apply(struct ol_roles *, const struct ol_conf *conf, int prepared,
     struct ol_listener *const *listeners, int64_t now);
 
 /* The log's files were opened again. */

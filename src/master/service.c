@@ -72,7 +72,7 @@ static void
 pair_started(struct ol_service *s, int64_t now)
 {
 	s->engine.started = s->spawner.started = now;
-	s->ending = false;
+	s->ending = s->killed = false;
 	s->limit = OL_NEVER;
 }
 
@@ -96,14 +96,18 @@ spawner_failed(struct ol_service *s, int64_t now)
 	plan(s, "the spawner", &s->spawner, now);
 }
 
-/* The spawner has seen it, too. */
+/*
+ * The spawner has seen it, too. When nothing comes after it, it is not waited
+ * for as long as the master itself stays.
+ */
 static void
 engine_lost(struct ol_service *s, int64_t now)
 {
-	int64_t clear = ol_clock_after(now, OL_SERVICE_CLEAR);
+	int64_t clear = s->wanted   ? OL_SERVICE_CLEAR
+			: s->killed ? OL_SERVICE_CLEAR_LATE
+				    : OL_SERVICE_CLEAR_LAST;
 
-	if (clear < s->limit)
-		s->limit = clear;
+	ol_service_limit(s, ol_clock_after(now, clear));
 }
 
 static void
@@ -132,6 +136,7 @@ kill_engine(struct ol_service *s, int64_t now)
 {
 	(void)now;
 	s->limit = OL_NEVER;
+	s->killed = true;
 	s->acts->kill(s->arg, OL_SERVICE_ENGINE, "at the deadline");
 }
 
@@ -223,6 +228,8 @@ ol_service_want(struct ol_service *s, bool wanted, int64_t now)
 		move(s, OL_SERVICE_BEGIN, now);
 	else if (!wanted && s->state == OL_SERVICE_DUE)
 		move(s, OL_SERVICE_END, now);
+	else if (!wanted && s->state == OL_SERVICE_NO_ENGINE)
+		ol_service_limit(s, ol_clock_after(now, OL_SERVICE_CLEAR_LAST));
 }
 
 void
@@ -288,13 +295,20 @@ sweep(struct ol_service *s, int64_t now)
 
 	if (left == 0) {
 		move(s, OL_SERVICE_SWEPT, now);
-	} else if (s->swept != 0 && now - s->swept >= sweep_patience) {
+		return;
+	}
+	if (s->swept == 0 || now - s->swept < sweep_patience)
+		return;
+	if (left > 0)
 		say(s, OL_LOG_ERROR,
 		    "%d programs of a dead spawner do not die of SIGKILL; "
 		    "waiting for them",
 		    left);
-		s->swept = 0;
-	}
+	else
+		say(s, OL_LOG_ERROR,
+		    "cannot see what a dead spawner has left; waiting until "
+		    "that is possible");
+	s->swept = 0;
 }
 
 static bool

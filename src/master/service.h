@@ -24,6 +24,11 @@
 #define OL_SERVICE_STEADY OL_SEC(10)
 /* How long a spawner may take to end what it started, without its engine. */
 #define OL_SERVICE_CLEAR OL_SEC(5)
+/* The same when no other pair comes after it; and when the engine had to be
+ * killed, so that the time of the stop is over. What is left then is killed
+ * one by one. */
+#define OL_SERVICE_CLEAR_LAST OL_MSEC(200)
+#define OL_SERVICE_CLEAR_LATE OL_MSEC(60)
 
 enum ol_service_state {
 	OL_SERVICE_OFF,	       /* neither runs */
@@ -61,7 +66,8 @@ struct ol_service_acts {
 	/* SIGKILL; why is for the log. */
 	void (*kill)(void *arg, enum ol_service_role, const char *why);
 
-	/* Kill what a dead spawner had started; returns how much is left. */
+	/* Kill what a dead spawner had started; returns how much is left, -1
+	 * for unknown. */
 	int (*sweep)(void *arg);
 
 	void (*say)(void *arg, enum ol_log_level, const char *line);
@@ -79,6 +85,7 @@ struct ol_service {
 	enum ol_service_state state;
 	bool wanted;
 	bool ending;   /* the engine was told to */
+	bool killed;   /* the engine was, at its limit */
 	int64_t due;   /* in DUE and HALF: when to start */
 	int64_t limit; /* when what runs must be gone; OL_NEVER */
 	int64_t swept; /* when the sweeping began; 0: said already */

@@ -463,6 +463,9 @@ obey(struct serve *s, const struct ol_order *order, const int *fds)
 	case OL_ORDER_EXIT:
 		begin_exit(s);
 		return;
+	case OL_ORDER_PING:
+		report(s, &(const struct ol_order){ .verb = OL_ORDER_ALIVE });
+		return;
 	default:
 		ol_log_error(NULL, "the master gave an order that is none");
 		close_all(fds, ol_order_fds(order));

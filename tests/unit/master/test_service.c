@@ -314,10 +314,11 @@ test_overdue(void **state)
 	ol_service_tick(&s, t0 + OL_SEC(6));
 	assert_acts(&h, "kill engine; ");
 	ol_service_ended(&s, OL_SERVICE_ENGINE, "SIGKILL", t0 + OL_SEC(6));
-	/* A spawner that does not follow. */
+	/* A spawner that does not follow: the time for the engine was all. */
+	assert_true(OL_SERVICE_CLEAR_LATE < OL_SERVICE_CLEAR_LAST);
 	assert_int_equal(ol_service_tick(&s, t0 + OL_SEC(6)),
-	    t0 + OL_SEC(6) + OL_SERVICE_CLEAR);
-	ol_service_tick(&s, t0 + OL_SEC(6) + OL_SERVICE_CLEAR);
+	    t0 + OL_SEC(6) + OL_SERVICE_CLEAR_LATE);
+	ol_service_tick(&s, t0 + OL_SEC(6) + OL_SERVICE_CLEAR_LATE);
 	assert_acts(&h, "kill spawner; ");
 	ol_service_ended(&s, OL_SERVICE_SPAWNER, "SIGKILL", t0 + OL_SEC(12));
 	ol_service_tick(&s, t0 + OL_SEC(12));
@@ -345,6 +346,35 @@ test_spawner_dies_in_a_stop(void **state)
 	ol_service_tick(&s, t0 + OL_SEC(61));
 	assert_acts(&h, "sweep; ");
 	assert_int_equal(s.state, OL_SERVICE_OFF);
+}
+
+/* In a stop the master does not stay for a spawner that hangs: it is killed. */
+static void
+test_spawner_hangs_in_a_stop(void **state)
+{
+	struct ol_service s;
+	struct hands h;
+	int64_t now = t0 + OL_SEC(60), limit = now + OL_MSEC(350);
+
+	(void)state;
+	begin_up(&s, &h);
+	ol_service_want(&s, false, now);
+	ol_service_ending(&s, limit);
+	ol_service_ended(&s, OL_SERVICE_ENGINE, "exit 0", now);
+	now += OL_SERVICE_CLEAR_LAST;
+	assert_int_equal(ol_service_tick(&s, now - 1), now);
+	assert_acts(&h, "");
+	ol_service_tick(&s, now);
+	assert_acts(&h, "kill spawner; ");
+
+	/* Also when its engine died a moment before the stop. */
+	begin_up(&s, &h);
+	ol_service_ended(&s, OL_SERVICE_ENGINE, "SIGSEGV", now);
+	ol_service_want(&s, false, now);
+	now += OL_SERVICE_CLEAR_LAST;
+	ol_service_tick(&s, now);
+	assert_acts(&h, "kill spawner; ");
+	assert_int_equal(h.impossible, 0);
 }
 
 static void
@@ -403,6 +433,7 @@ main(void)
 		cmocka_unit_test(test_end),
 		cmocka_unit_test(test_overdue),
 		cmocka_unit_test(test_spawner_dies_in_a_stop),
+		cmocka_unit_test(test_spawner_hangs_in_a_stop),
 		cmocka_unit_test(test_not_wanted_any_more),
 		cmocka_unit_test(test_what_does_not_die),
 	};
