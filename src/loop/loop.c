@@ -243,19 +243,23 @@ ol_timer_free(struct ol_timer *timer)
 void
 ol_timer_at(struct ol_timer *timer, int64_t when)
 {
+	struct timeval tv = { 0, 0 };
 	int64_t left;
-	struct timeval tv;
 
 	if (when == OL_NEVER) {
 		event_del(timer->event);
 		return;
 	}
-	if ((left = when - ol_clock_now()) < 0)
-		left = 0;
-	/* Rounded up: a timer that fires early would have to be set again. */
-	left = left / 1000 + 1;
-	tv.tv_sec = left / 1000000;
-	tv.tv_usec = left % 1000000;
+	/*
+	 * Rounded up: a timer that fires early would have to be set again.
+	 * What is due already must not wait for the next tick of libevent's
+	 * clock, which is a coarse one.
+	 */
+	if ((left = when - ol_clock_now()) > 0) {
+		left = left / 1000 + 1;
+		tv.tv_sec = left / 1000000;
+		tv.tv_usec = left % 1000000;
+	}
 	event_add(timer->event, &tv);
 }
 

@@ -79,6 +79,36 @@ test_a_timer_is_never_early(void **state)
 }
 
 static void
+on_due(void *arg)
+{
+	struct world *w = arg;
+
+	if (++w->runs == 200)
+		ol_loop_stop(w->loop);
+	else
+		ol_timer_at(w->timer, ol_clock_now());
+}
+
+/* A tick of libevent's clock each would take 800 ms. */
+static void
+test_a_timer_that_is_due_runs_at_once(void **state)
+{
+	struct world w;
+	int64_t began;
+
+	(void)state;
+	setup(&w);
+	w.timer = ol_timer_new(w.loop, on_due, &w);
+	began = ol_clock_now();
+	ol_timer_at(w.timer, began);
+	ol_loop_run(w.loop);
+	assert_int_equal(w.runs, 200);
+	assert_true(ol_clock_now() - began < OL_MSEC(400));
+	ol_timer_free(w.timer);
+	ol_loop_free(w.loop);
+}
+
+static void
 on_first(void *arg)
 {
 	struct world *w = arg;
@@ -274,6 +304,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_timer_is_never_early),
+		cmocka_unit_test(test_a_timer_that_is_due_runs_at_once),
 		cmocka_unit_test(test_cancel_and_free_within_a_callback),
 		cmocka_unit_test(test_a_later_time_replaces_the_first),
 		cmocka_unit_test(test_watch),
