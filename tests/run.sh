@@ -350,7 +350,7 @@ run_fuzz() {
 		mkdir -p "build/fuzz/corpus/$target" \
 			"tests/fuzz/corpus/${target#fuzz_}"
 		one "fuzz/${target#fuzz_}" "build/fuzz/$target" \
-			-max_total_time=$((20 * (trials > 1 ? trials : 1))) \
+			-max_total_time=$((10 * (trials > 1 ? trials : 1))) \
 			-max_len=8192 -print_final_stats=1 -error_exitcode=1 \
 			-artifact_prefix="$LOGS/$target-" \
 			"build/fuzz/corpus/$target" \
