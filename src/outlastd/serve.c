@@ -399,7 +399,8 @@ apply(struct serve *s, const struct ol_order *order, const int *fds)
 		ol_api_configure(s->api, conf);
 	} else if (begin(s, conf) == -1) {
 		close_all(listeners, order->nlisten);
-		ol_conf_free(conf);
+		/* An engine without an API holds it to its end. */
+		s->conf = conf;
 		s->code = 1;
 		ol_loop_stop(s->loop);
 		return;
