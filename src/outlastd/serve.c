@@ -192,10 +192,11 @@ share(const struct ol_conf *conf, size_t n)
 	all = (size_t)limit.rlim_cur;
 	TAILQ_FOREACH (task, &conf->tasks, link)
 		spare += (size_t)task->concurrency * ATTEMPT_DESCRIPTORS;
-	/* Of what is left for each connection, some have a spooled body. */
 	if (spare > all / 2)
 		spare = all / 2;
-	return (all - spare) / (n > 0 ? n : 1);
+	/* Each may have a body's file open: a payload that comes, or a result
+	 * that nobody reads. */
+	return (all - spare) / 2 / (n > 0 ? n : 1);
 }
 
 /* Takes listener. -1 with errno set. */
