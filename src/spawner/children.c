@@ -8,12 +8,6 @@
 #include "base/must.h"
 #include "spawner/children.h"
 
-enum {
-	/* Of an environment: what is further back is not looked at. */
-	ENVIRON_MAX = 1024 * 1024,
-	INSTANCE = 32,
-};
-
 int
 ol_children_init(struct ol_children *children)
 {
@@ -74,35 +68,4 @@ ol_children_next(struct ol_children *children)
 	pid = strtol(children->next, &end, 10);
 	children->next = end == children->next ? NULL : end;
 	return (pid_t)pid;
-}
-
-bool
-ol_children_instance(pid_t pid, char instance[INSTANCE + 1])
-{
-	static const char name[] = "OUTLAST_INSTANCE=";
-	enum { NAME = sizeof(name) - 1 };
-	char path[32], *text, *at = NULL;
-	size_t len = 0;
-	ssize_t n;
-	int fd;
-
-	snprintf(path, sizeof(path), "/proc/%d/environ", (int)pid);
-	if ((fd = open(path, O_RDONLY | O_CLOEXEC)) == -1)
-		return false;
-	text = ol_must(malloc(ENVIRON_MAX + 1));
-	/* A line begins after a NUL: let the first one do so, too. */
-	text[len++] = '\0';
-	while (len < ENVIRON_MAX &&
-	       (n = read(fd, text + len, ENVIRON_MAX - len)) > 0)
-		len += (size_t)n;
-	close(fd);
-	text[len] = '\0';
-	at = memmem(text, len, "\0OUTLAST_INSTANCE=", NAME + 1);
-	if (at == NULL || strlen(at + 1) != NAME + INSTANCE) {
-		free(text);
-		return false;
-	}
-	memcpy(instance, at + 1 + NAME, INSTANCE + 1);
-	free(text);
-	return true;
 }

@@ -3,7 +3,6 @@
 #define OL_SPAWNER_CHILDREN_H
 
 #include <sys/types.h>
-#include <stdbool.h>
 #include <stddef.h>
 
 struct ol_children {
@@ -24,11 +23,5 @@ void ol_children_fini(struct ol_children *);
  */
 int ol_children_read(struct ol_children *);
 pid_t ol_children_next(struct ol_children *);
-
-/*
- * The value of OUTLAST_INSTANCE in the environment that pid was started with;
- * false: it has none, or none that can be read.
- */
-bool ol_children_instance(pid_t pid, char instance[33]);
 
 #endif

@@ -19,6 +19,7 @@
 #include "spawner/environment.h"
 #include "spawner/jobs.h"
 #include "spawner/leftovers.h"
+#include "spawner/mark.h"
 #include "spawner/scratch.h"
 #include "spawner/start.h"
 
@@ -27,6 +28,8 @@
 static void
 free_job(struct ol_job *job)
 {
+	if (job->leaf != -1)
+		close(job->leaf);
 	free(job->notify);
 	free(job);
 }
@@ -145,9 +148,8 @@ refuse(struct ol_spawn *answer, int error, char *text, const char *what)
 
 /* Its process, with all that it is given. -1: *error and why. */
 static int
-start_job(struct ol_job *job, const struct ol_conf_task *conf,
-    struct ol_start *start, const struct ol_spawn *message, int *error,
-    char *why, size_t size)
+start_job(struct ol_jobs *jobs, struct ol_job *job, struct ol_start *start,
+    const struct ol_spawn *message, int *error, char *why, size_t size)
 {
 	struct ol_environment environment = {
 		.env = message->env,
@@ -163,10 +165,23 @@ start_job(struct ol_job *job, const struct ol_conf_task *conf,
 		strlcpy(why, "a failpoint", size);
 		return -1;
 	}
+	job->mark = start->mark = ol_mark_new();
+	/* Without one it is found all the same. */
+	if (jobs->cgroups.path != NULL &&
+	    (job->leaf = ol_cgroup_new(&jobs->cgroups, job->instance)) == -1)
+		ol_log_warn(
+		    &job->log, "cannot make its cgroup: %s", strerror(errno));
+	start->cgroup = job->leaf;
 	give_pipes(job, start->fds);
-	start->env = ol_environment_new(conf, &environment);
+	start->env = ol_environment_new(start->conf, &environment);
 	job->pid = ol_start(start, error, why, size);
 	ol_environment_free(start->env);
+	if (job->leaf != -1 && start->cgroup == -1) {
+		ol_log_warn(&job->log, "cannot enter its cgroup");
+		close(job->leaf);
+		job->leaf = -1;
+		ol_cgroup_remove(&jobs->cgroups, job->instance);
+	}
 	return job->pid == -1 ? -1 : 0;
 }
 
@@ -175,8 +190,7 @@ ol_jobs_start(struct ol_jobs *jobs, const struct ol_catalog *catalog,
     const struct ol_spawn *message, const int *fds, struct ol_spawn *answer,
     char *text)
 {
-	struct ol_start start = { .fds = { fds[0], fds[1], fds[2] },
-		.cgroup = -1 };
+	struct ol_start start = { .fds = { fds[0], fds[1], fds[2] } };
 	char why[OL_SPAWN_TEXT_MAX];
 	struct ol_job *job;
 	int error;
@@ -195,6 +209,7 @@ ol_jobs_start(struct ol_jobs *jobs, const struct ol_catalog *catalog,
 	}
 	job = ol_must(calloc(1, sizeof(*job)));
 	job->tag = message->tag;
+	job->leaf = -1;
 	job->folder.uid = start.conf->uid;
 	job->folder.gid = start.conf->gid;
 	ol_log_about(&job->log, "task %s %s", message->type, message->attempt);
@@ -217,17 +232,20 @@ ol_jobs_start(struct ol_jobs *jobs, const struct ol_catalog *catalog,
 	}
 	start.directory = start.conf->directory != NULL ? start.conf->directory
 							: job->folder.path;
-	if (start_job(job, start.conf, &start, message, &error, why,
-		sizeof(why)) == -1)
-		goto err1;
+	if (start_job(jobs, job, &start, message, &error, why, sizeof(why)) ==
+	    -1)
+		goto err2;
 	LIST_INSERT_HEAD(&jobs->list, job, link);
 	OL_FAILPOINT("spawned");
 	answer->verb = OL_SPAWN_STARTED;
 	answer->pid = job->pid;
 	return;
 
-err1:
+err2:
+	if (job->leaf != -1)
+		ol_cgroup_remove(&jobs->cgroups, job->instance);
 	unlink(job->notify);
+err1:
 	give_folder(jobs, job);
 err0:
 	refuse(answer, error, text, why);
@@ -253,9 +271,11 @@ ol_jobs_kill(struct ol_jobs *jobs, uint64_t tag)
 {
 	struct ol_job *job = find(jobs, tag);
 
+	if (job == NULL || job->ending)
+		return;
 	/* What is left after that, is ended when the process was reaped. */
-	if (job != NULL && !job->ending)
-		kill(-job->pid, SIGKILL);
+	kill(-job->pid, SIGKILL);
+	ol_cgroup_kill(job->leaf);
 }
 
 void
@@ -278,6 +298,9 @@ ol_jobs_ended(struct ol_jobs *jobs, struct ol_job *job)
 	OL_FAILPOINT("reaped");
 	unlink(job->notify);
 	give_folder(jobs, job);
+	if (job->leaf != -1)
+		close(job->leaf);
+	job->leaf = -1;
 	jobs->on_exited(jobs->arg, &message);
 	OL_FAILPOINT("reaped_told");
 	free_job(job);
@@ -295,6 +318,7 @@ ol_jobs_end(struct ol_jobs *jobs)
 	LIST_FOREACH (job, &jobs->list, link)
 		if (!job->ending)
 			kill(-job->pid, SIGKILL);
+	ol_cgroups_kill(&jobs->cgroups);
 	ol_timer_at(jobs->timer, 0);
 }
 
@@ -320,6 +344,7 @@ ol_jobs_init(struct ol_jobs *jobs)
 	jobs->timer = ol_must(ol_timer_new(jobs->loop, on_look, jobs));
 	jobs->sigchld =
 	    ol_must(ol_signal_new(jobs->loop, SIGCHLD, on_look, jobs));
+	ol_cgroups_init(&jobs->cgroups);
 	ol_scratch_sweep(jobs->scratch.base, remove_folder, jobs);
 	ol_scratch_sweep(jobs->notify, remove_folder, jobs);
 	return 0;
@@ -343,6 +368,7 @@ ol_jobs_fini(struct ol_jobs *jobs)
 	ol_signal_free(jobs->sigchld);
 	ol_timer_free(jobs->timer);
 	ol_children_fini(&jobs->children);
+	ol_cgroups_fini(&jobs->cgroups);
 	ol_scratch_fini(&jobs->scratch);
 	free(jobs->notify);
 }

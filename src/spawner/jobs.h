@@ -15,6 +15,7 @@
 #include "loop/loop.h"
 #include "run/spawn.h"
 #include "spawner/catalog.h"
+#include "spawner/cgroup.h"
 #include "spawner/children.h"
 #include "spawner/scratch.h"
 
@@ -24,13 +25,16 @@ struct ol_job {
 	struct ol_log log;
 	pid_t pid;   /* also of its session and process group */
 	bool ending; /* the process was reaped; what it left is being ended */
-	char instance[33]; /* OUTLAST_INSTANCE */
+	char instance[33]; /* OUTLAST_INSTANCE; also the name of its leaf */
+	uint64_t mark;
+	int leaf; /* its cgroup; -1: none */
 	struct ol_scratch_folder folder;
 	char *notify; /* the path of its notify socket */
 	int status;
 	struct rusage usage;
 	uint32_t leftovers;
-	int64_t give_up; /* on leftovers that do not die */
+	bool left;     /* when last looked: something that is its own */
+	int64_t ended; /* when the process was reaped */
 };
 
 /* A child of ours that empties a folder. */
@@ -52,6 +56,7 @@ struct ol_jobs {
 	LIST_HEAD(, ol_job) list;
 	LIST_HEAD(, ol_remover) removers;
 	struct ol_children children;
+	struct ol_cgroups cgroups;
 	struct ol_signal *sigchld;
 	struct ol_timer *timer;
 	int64_t pause; /* until the next look at what does not die */

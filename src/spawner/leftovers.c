@@ -7,10 +7,13 @@
 
 #include "base/clock.h"
 #include "spawner/leftovers.h"
+#include "spawner/mark.h"
 #include "spawner/scratch.h"
 
-/* How long a process may take to die of SIGKILL, before we go on. */
-#define PATIENCE OL_SEC(5)
+/* How long a process may take to die of SIGKILL, before we go on: one of the
+ * attempt's, and one of which nobody knows whose it is. */
+#define PATIENCE	  OL_SEC(5)
+#define PATIENCE_STRANGER OL_MSEC(100)
 
 static struct ol_job *
 find_session(struct ol_jobs *jobs, pid_t sid)
@@ -19,6 +22,24 @@ find_session(struct ol_jobs *jobs, pid_t sid)
 
 	LIST_FOREACH (job, &jobs->list, link)
 		if (job->pid == sid)
+			return job;
+	return NULL;
+}
+
+/*
+ * Whose child of ours it is: nobody can join the session of another, and who
+ * made one of his own still bears the mark. NULL: it cannot be told.
+ */
+static struct ol_job *
+find_owner(struct ol_jobs *jobs, pid_t pid)
+{
+	struct ol_job *job = find_session(jobs, getsid(pid));
+	uint64_t mark;
+
+	if (job != NULL || (mark = ol_mark_get(pid)) == 0)
+		return job;
+	LIST_FOREACH (job, &jobs->list, link)
+		if (job->mark == mark)
 			return job;
 	return NULL;
 }
@@ -45,17 +66,6 @@ first_ending(struct ol_jobs *jobs)
 	return NULL;
 }
 
-static bool
-has_running(struct ol_jobs *jobs)
-{
-	struct ol_job *job;
-
-	LIST_FOREACH (job, &jobs->list, link)
-		if (!job->ending)
-			return true;
-	return false;
-}
-
 /* --- who ended --- */
 
 static void
@@ -74,7 +84,7 @@ static void
 reap(struct ol_jobs *jobs, pid_t pid)
 {
 	struct ol_job *job = find_session(jobs, pid);
-	struct ol_job *session;
+	struct ol_job *owner;
 	struct ol_remover *remover;
 	int status;
 
@@ -83,22 +93,21 @@ reap(struct ol_jobs *jobs, pid_t pid)
 		if (wait4(pid, &job->status, 0, &job->usage) != pid)
 			return;
 		job->ending = true;
-		job->give_up = ol_clock_now() + PATIENCE;
+		job->ended = ol_clock_now();
+		ol_cgroup_kill(job->leaf);
 		jobs->pause = 0;
 		return;
 	}
-	session = find_session(jobs, getsid(pid));
+	owner = find_owner(jobs, pid);
 	if (waitpid(pid, &status, 0) != pid)
 		return;
 	if ((remover = find_remover(jobs, pid)) != NULL) {
 		end_remover(remover);
 		return;
 	}
-	if (session == NULL)
-		session = first_ending(jobs);
-	if (session != NULL && session->ending && WIFSIGNALED(status) &&
+	if (owner != NULL && owner->ending && WIFSIGNALED(status) &&
 	    WTERMSIG(status) == SIGKILL)
-		session->leftovers++;
+		owner->leftovers++;
 }
 
 static void
@@ -118,23 +127,6 @@ reap_all(struct ol_jobs *jobs)
 
 /* --- who is left --- */
 
-/* Whether it belongs to an attempt whose process still runs. */
-static bool
-is_needed(struct ol_jobs *jobs, pid_t pid)
-{
-	struct ol_job *job = find_session(jobs, getsid(pid));
-	char instance[33];
-
-	if (job != NULL)
-		return !job->ending;
-	if (!ol_children_instance(pid, instance))
-		return false;
-	LIST_FOREACH (job, &jobs->list, link)
-		if (!job->ending && strcmp(job->instance, instance) == 0)
-			return true;
-	return false;
-}
-
 static void
 kill_one(struct ol_jobs *jobs, pid_t pid)
 {
@@ -151,50 +143,66 @@ kill_one(struct ol_jobs *jobs, pid_t pid)
 }
 
 /*
- * Kill all children that no attempt needs. Returns how many there were. When
- * there is none, nothing below us is left of the attempts that end: the
- * children of whoever died became ours in the same moment.
+ * Kill all children that no attempt needs. Returns how many there were, and in
+ * *strangers those that cannot be told whose. What is below them becomes ours
+ * when they die: nothing is left when there is none.
  */
 static size_t
-kill_leftovers(struct ol_jobs *jobs)
+kill_leftovers(struct ol_jobs *jobs, size_t *strangers)
 {
-	bool running = !jobs->leaving && has_running(jobs);
-	struct ol_job *job;
+	struct ol_job *owner;
 	size_t n = 0;
 	pid_t pid;
 
+	*strangers = 0;
+	LIST_FOREACH (owner, &jobs->list, link)
+		owner->left = false;
 	if (ol_children_read(&jobs->children) == -1) {
 		ol_log_error(NULL, "cannot read the list of our children: %s",
 		    strerror(errno));
-		return 1;
+		return *strangers = 1;
 	}
 	while ((pid = ol_children_next(&jobs->children)) != 0) {
 		if (find_remover(jobs, pid) != NULL)
 			continue;
-		job = find_session(jobs, pid);
-		if (!jobs->leaving && job != NULL && !job->ending)
-			continue;
-		if (running && is_needed(jobs, pid))
+		owner = find_owner(jobs, pid);
+		if (owner != NULL && !owner->ending && !jobs->leaving)
 			continue;
 		kill_one(jobs, pid);
+		if (owner != NULL)
+			owner->left = true;
+		else
+			++*strangers;
 		n++;
 	}
 	return n;
 }
 
+/* Whether all of it is gone, or will not go. */
+static bool
+is_over(struct ol_jobs *jobs, struct ol_job *job, size_t strangers, int64_t now)
+{
+	bool gone =
+	    !job->left && (job->leaf == -1 ||
+			      ol_cgroup_remove(&jobs->cgroups, job->instance));
+
+	if (gone)
+		return strangers == 0 || now >= job->ended + PATIENCE_STRANGER;
+	if (now < job->ended + PATIENCE)
+		return false;
+	ol_log_error(
+	    &job->log, "left processes behind that do not die of SIGKILL");
+	return true;
+}
+
 static void
-end_jobs(struct ol_jobs *jobs, bool all, int64_t now)
+end_jobs(struct ol_jobs *jobs, size_t strangers, int64_t now)
 {
 	struct ol_job *job, *next;
 
-	LIST_FOREACH_SAFE (job, &jobs->list, link, next) {
-		if (!job->ending || (!all && now < job->give_up))
-			continue;
-		if (!all)
-			ol_log_error(&job->log,
-			    "left processes behind that do not die of SIGKILL");
-		ol_jobs_ended(jobs, job);
-	}
+	LIST_FOREACH_SAFE (job, &jobs->list, link, next)
+		if (job->ending && is_over(jobs, job, strangers, now))
+			ol_jobs_ended(jobs, job);
 }
 
 static void
@@ -232,14 +240,14 @@ void
 ol_leftovers_look(struct ol_jobs *jobs)
 {
 	int64_t now;
-	size_t left;
+	size_t left, strangers;
 
 	reap_all(jobs);
 	if (!jobs->leaving && first_ending(jobs) == NULL)
 		return;
-	left = kill_leftovers(jobs);
+	left = kill_leftovers(jobs, &strangers);
 	now = ol_clock_now();
-	end_jobs(jobs, left == 0, now);
+	end_jobs(jobs, strangers, now);
 	if (jobs->leaving)
 		leave(jobs, left, now);
 	else if (first_ending(jobs) != NULL)

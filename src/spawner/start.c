@@ -2,6 +2,7 @@
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <linux/sched.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -14,6 +15,7 @@
 
 #include "base/clock.h"
 #include "base/must.h"
+#include "spawner/mark.h"
 #include "spawner/start.h"
 
 enum {
@@ -26,7 +28,6 @@ enum step {
 	STEP_NONE,
 	STEP_SESSION,
 	STEP_DESCRIPTORS,
-	STEP_CGROUP,
 	STEP_MEMORY,
 	STEP_PROCESSES,
 	STEP_CPU,
@@ -128,8 +129,7 @@ go(const struct ol_start *start)
 			return STEP_DESCRIPTORS;
 	if (close_range(3, ~0U, CLOSE_RANGE_CLOEXEC) == -1)
 		return STEP_DESCRIPTORS;
-	if (start->cgroup != -1 && write(start->cgroup, "0", 1) != 1)
-		return STEP_CGROUP;
+	ol_mark_set(start->mark);
 	if ((step = set_limits(&start->conf->limit)) != STEP_NONE)
 		return step;
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == -1)
@@ -205,8 +205,25 @@ await(struct child *child, int report, pid_t pid)
 	kill(pid, SIGKILL);
 }
 
+/* As fork(), into the cgroup. */
 static pid_t
-start_forked(struct child *child)
+fork_into(int *cgroup)
+{
+	struct clone_args args = {
+		.flags = CLONE_INTO_CGROUP,
+		.exit_signal = SIGCHLD,
+		.cgroup = (__u64)*cgroup,
+	};
+	pid_t pid = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
+
+	if (pid != -1 || errno == EAGAIN || errno == ENOMEM)
+		return pid;
+	*cgroup = -1;
+	return fork();
+}
+
+static pid_t
+start_forked(struct child *child, int *cgroup)
 {
 	int pipe[2];
 	pid_t pid;
@@ -214,7 +231,8 @@ start_forked(struct child *child)
 	if (pipe2(pipe, O_CLOEXEC) == -1)
 		return -1;
 	child->report = pipe[1];
-	if ((pid = fork()) == 0)
+	pid = *cgroup != -1 ? fork_into(cgroup) : fork();
+	if (pid == 0)
 		run_child(child);
 	close(pipe[1]);
 	if (pid > 0)
@@ -237,9 +255,6 @@ describe(const struct ol_start *start, enum step step, char *text, size_t size)
 		break;
 	case STEP_DESCRIPTORS:
 		strlcpy(text, "cannot arrange descriptors", size);
-		break;
-	case STEP_CGROUP:
-		strlcpy(text, "cannot enter its cgroup", size);
 		break;
 	case STEP_MEMORY:
 		strlcpy(text, "cannot limit its memory", size);
@@ -277,7 +292,7 @@ describe(const struct ol_start *start, enum step step, char *text, size_t size)
 }
 
 pid_t
-ol_start(const struct ol_start *start, int *error, char *text, size_t size)
+ol_start(struct ol_start *start, int *error, char *text, size_t size)
 {
 	struct child child = { .start = start };
 	uid_t uid = start->conf->uid;
@@ -287,10 +302,10 @@ ol_start(const struct ol_start *start, int *error, char *text, size_t size)
 	/* A handler of ours must not run in the child. */
 	sigfillset(&all);
 	sigprocmask(SIG_SETMASK, &all, &before);
-	if (uid == (uid_t)-1 || uid == getuid())
+	if (start->cgroup == -1 && (uid == (uid_t)-1 || uid == getuid()))
 		pid = start_shared(&child);
 	else
-		pid = start_forked(&child);
+		pid = start_forked(&child, &start->cgroup);
 	*error = errno;
 	sigprocmask(SIG_SETMASK, &before, NULL);
 	if (pid > 0 && child.failure.step == STEP_NONE)

@@ -1,6 +1,7 @@
 /*
  * Programs a second: /bin/true through the spawner, against posix_spawn() and
- * wait() alone, with so many at once. Prints both and the ratio.
+ * wait() alone, with so many at once. Prints both and the ratio; as root also
+ * for a task with a user of its own.
  *
  *     bench_spawn [SECONDS [CONCURRENCY…]]
  */
@@ -52,14 +53,14 @@ bare(double seconds, int concurrency)
 }
 
 static void
-ask(int channel, uint64_t tag)
+ask(int channel, const char *type, uint64_t tag)
 {
 	static const char env[] = "OUTLAST_TASK_ID=0\0OUTLAST_ATTEMPT=1";
 	unsigned char message[OL_SPAWN_MAX];
 	struct ol_spawn m = { .verb = OL_SPAWN_START,
 		.tag = tag,
 		.generation = 1,
-		.type = "true",
+		.type = type,
 		.attempt = "bench",
 		.env = env,
 		.env_size = sizeof(env) };
@@ -98,7 +99,7 @@ hear(int channel)
 }
 
 static double
-spawned(int channel, double seconds, int concurrency)
+spawned(int channel, const char *type, double seconds, int concurrency)
 {
 	int64_t begun = ol_clock_now(), end;
 	int running = 0, done = 0, n;
@@ -107,7 +108,7 @@ spawned(int channel, double seconds, int concurrency)
 	end = begun + (int64_t)(seconds * 1e9);
 	while (ol_clock_now() < end || running > 0) {
 		while (running < concurrency && ol_clock_now() < end) {
-			ask(channel, ++tag);
+			ask(channel, type, ++tag);
 			running++;
 		}
 		if (running == 0)
@@ -128,8 +129,9 @@ start_spawner(const char *folder, const char *runtime, pid_t *pid, int *channel)
 
 	snprintf(text, sizeof(text),
 	    "state %s; pid %s/pid; listen unix:%s/s;\n"
-	    "task true { program /bin/true; }\n",
-	    folder, runtime, folder);
+	    "task true { program /bin/true; }\n"
+	    "task other { program /bin/true; %s }\n",
+	    folder, runtime, folder, geteuid() == 0 ? "user nobody;" : "");
 	if (ol_channel_pair(master) == -1 || ol_channel_pair(engine) == -1 ||
 	    (fd = ol_sealed_new(text, strlen(text))) == -1 ||
 	    (*pid = fork()) == -1)
@@ -153,7 +155,7 @@ main(int argc, char **argv)
 	static const int usual[] = { 1, 4, 16 };
 	char folder[64], runtime[] = "/dev/shm/outlast-bench-XXXXXX",
 			 scratch[80], notify[64];
-	double seconds = argc > 1 ? atof(argv[1]) : 3, a = 0, b = 0;
+	double seconds = argc > 1 ? atof(argv[1]) : 3, a, b, c;
 	int i, n, round, concurrency, master, channel;
 	pid_t pid;
 
@@ -162,10 +164,12 @@ main(int argc, char **argv)
 	if (mkdtemp(folder) == NULL)
 		err(1, "mkdtemp");
 	snprintf(scratch, sizeof(scratch), "%s/scratch", folder);
+	chmod(folder, 0711);
 	mkdir(scratch, 0711);
 	/* As /run is. */
 	if (mkdtemp(runtime) == NULL)
 		err(1, "mkdtemp");
+	chmod(runtime, 0711);
 	snprintf(notify, sizeof(notify), "%s/notify", runtime);
 	mkdir(notify, 0711);
 	master = start_spawner(folder, runtime, &pid, &channel);
@@ -173,13 +177,23 @@ main(int argc, char **argv)
 	for (i = 0; i < n; i++) {
 		concurrency = argc > 2 ? atoi(argv[i + 2]) : usual[i];
 		/* In turns: what else the machine does hits both. */
-		for (round = 0, a = b = 0; round < 4; round++) {
+		for (round = 0, a = b = c = 0; round < 4; round++) {
 			a += bare(seconds / 8, concurrency) / 4;
-			b += spawned(channel, seconds / 8, concurrency) / 4;
+			b +=
+			    spawned(channel, "true", seconds / 8, concurrency) /
+			    4;
+			if (geteuid() == 0)
+				c += spawned(channel, "other", seconds / 8,
+					 concurrency) /
+				     4;
 		}
 		printf("%2d at once: posix_spawn %.0f/s, spawner %.0f/s, "
-		       "ratio %.2f\n",
+		       "ratio %.2f",
 		    concurrency, a, b, b / a);
+		if (geteuid() == 0)
+			printf(
+			    "; as another user %.0f/s, ratio %.2f", c, c / a);
+		putchar('\n');
 	}
 	close(channel);
 	waitpid(pid, NULL, 0);

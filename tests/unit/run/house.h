@@ -26,6 +26,7 @@ struct house {
 	int master; /* our end of its channel */
 	int spool;
 	bool connected;
+	bool bare; /* the spawner sees no cgroup2; set before house_open() */
 	int running;
 	struct ol_timer *limit; /* of one wait */
 };

@@ -85,6 +85,36 @@ static const struct script scripts[] = {
 	{ "killed", "setsid sleep 4711 & kill -KILL $$", NULL },
 	{ "long", "setsid sh -c 'sleep 4712 & exit 0' & wait $!; exec sleep 30",
 	    "concurrency 4;" },
+	/* Nothing but the kernel knows whose helper that is. */
+	{ "hidden",
+	    "setsid env -i sleep 4712 </dev/null >/dev/null 2>&1 & "
+	    "sleep 0.1; echo ready; exec sleep 30",
+	    "concurrency 4;" },
+	/* Takes the mark of somebody who sleeps 4712, if that is lower. */
+	{ "turncoat",
+	    PYTHON(
+		"import glob, os, re, resource\n"
+		"r, w = os.pipe()\n"
+		"if os.fork():\n"
+		"  os.read(r, 1)\n"
+		"  os._exit(0)\n"
+		"os.setsid()\n"
+		"for path in glob.glob(\"/proc/[0-9]*\"):\n"
+		"  try:\n"
+		"    if b\"4712\" not in open(path + \"/cmdline\", \"rb\").read():\n"
+		"      continue\n"
+		"    text = open(path + \"/limits\").read()\n"
+		"    n = int(re.search(\"file locks +([0-9]+)\", text)[1])\n"
+		"    resource.setrlimit(10, (n, n))\n"
+		"    os.write(1, b\"turned\")\n"
+		"    break\n"
+		"  except (OSError, TypeError, ValueError):\n"
+		"    pass\n"
+		"os.write(w, b\".\")\n"
+		"for i in range(3):\n"
+		"  os.close(i)\n"
+		"os.execve(\"/bin/sleep\", [\"sleep\", \"4711\"], {})\n"),
+	    NULL },
 	{ "many", "setsid sleep 4711 & exit 0", "concurrency 16;" },
 };
 
@@ -167,6 +197,56 @@ descriptors(pid_t pid)
 		n++;
 	closedir(dir);
 	return n;
+}
+
+/* Whether the spawner has made a cgroup: it holds its folder open. */
+static bool
+has_cgroup(void)
+{
+	struct dirent *entry;
+	char path[300], target[300];
+	bool found = false;
+	ssize_t n;
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "/proc/%d/fd", (int)h.spawner);
+	dir = opendir(path);
+	assert_non_null(dir);
+	while ((entry = readdir(dir)) != NULL) {
+		n = readlinkat(
+		    dirfd(dir), entry->d_name, target, sizeof(target) - 1);
+		target[n > 0 ? n : 0] = '\0';
+		found = found || strstr(target, "/outlast.") != NULL;
+	}
+	closedir(dir);
+	return found;
+}
+
+/* The scripts, with this run's numbers for 4711 and 4712. */
+static struct script *
+marked(void)
+{
+	static struct script copies[SCRIPTS];
+	const char *from;
+	size_t i, size;
+	char *text;
+	FILE *f;
+
+	for (i = 0; i < SCRIPTS; i++) {
+		f = open_memstream(&text, &size);
+		for (from = scripts[i].text; *from != '\0'; from++) {
+			if (strncmp(from, "471", 3) != 0) {
+				putc(*from, f);
+				continue;
+			}
+			from += 3;
+			fprintf(f, "%c%s", *from, mark);
+		}
+		fclose(f);
+		copies[i] = scripts[i];
+		copies[i].text = text; /* lives as long as the program */
+	}
+	return copies;
 }
 
 /* How many children of ours there are; each is killed and reaped. */
@@ -276,6 +356,97 @@ test_neighbours(void **state)
 	assert_int_equal(children(h.spawner), 0);
 }
 
+/*
+ * Helpers with a session of their own and no environment: each dies with its
+ * attempt, and not earlier.
+ */
+static void
+test_hidden(void **state)
+{
+	struct ended hidden[3] = { { 0 } }, e = { 0 };
+	int i;
+
+	(void)state;
+	for (i = 0; i < 3; i++)
+		house_start(&h, "hidden", &hidden[i]);
+	house_pause(&h, 400);
+	assert_int_equal(sleepers('2'), 3);
+	for (i = 0; i < 3; i++) {
+		house_run(&h, "bare", &e);
+		assert_int_equal(runaways(), 0);
+		assert_int_equal(sleepers('2'), 3 - i);
+		house_run(&h, "chain", &e);
+		assert_int_equal(runaways(), 0);
+		assert_int_equal(sleepers('2'), 3 - i);
+		ol_run_stop(hidden[i].running, OL_RUN_KILL);
+		house_wait(&h, &hidden[i]);
+		assert_int_equal(sleepers('2'), 2 - i);
+	}
+	assert_int_equal(children(h.spawner), 0);
+}
+
+/*
+ * One that passes for another attempt's: the cgroup is not deceived. Without
+ * it, it lives as long as that one, which is the control.
+ */
+static void
+test_turncoat(void **state)
+{
+	struct ended hidden[3] = { { 0 } }, e = { 0 };
+	bool turned = false;
+	int i;
+
+	(void)state;
+	for (i = 0; i < 3; i++)
+		house_start(&h, "hidden", &hidden[i]);
+	house_pause(&h, 400);
+	for (i = 0; i < 64 && !turned; i++) {
+		house_run(&h, "turncoat", &e);
+		turned = strncmp(e.text, "turned", 6) == 0;
+		ended_free(&e);
+	}
+	assert_true(turned);
+	assert_int_equal(runaways(), has_cgroup() ? 0 : 1);
+	assert_false(h.bare && has_cgroup());
+	for (i = 0; i < 3; i++) {
+		ol_run_stop(hidden[i].running, OL_RUN_KILL);
+		house_wait(&h, &hidden[i]);
+	}
+	assert_int_equal(runaways(), 0);
+	assert_int_equal(children(h.spawner), 0);
+}
+
+/*
+ * What a spawner that was killed left in its cgroup is ended by the next one;
+ * what a living one has there is not.
+ */
+static void
+test_predecessor(void **state)
+{
+	struct house other = { .bare = h.bare };
+	struct ended e = { 0 };
+	int status;
+
+	(void)state;
+	if (!has_cgroup())
+		skip();
+	house_start(&h, "hidden", &e);
+	house_pause(&h, 400);
+	house_open(&other, marked(), SCRIPTS);
+	house_close(&other);
+	assert_int_equal(sleepers('2'), 1);
+	kill(h.spawner, SIGKILL);
+	status = house_reap(&h);
+	assert_true(WIFSIGNALED(status));
+	assert_int_equal(sleepers('2'), 1);
+	while (h.connected)
+		ol_loop_run(h.loop);
+	house_spawn(&h);
+	house_wait(&h, &e);
+	house_run(&h, "background", &e);
+	assert_int_equal(sleepers('2'), 0);
+}
+
 /* The spawner's own end takes all with it. */
 static void
 test_last(void **state)
@@ -292,31 +463,12 @@ test_last(void **state)
 	assert_int_equal(sleepers('2'), 0);
 }
 
-/* The scripts, with this run's numbers for 4711 and 4712. */
-static struct script *
-marked(void)
+static int
+open_house(void **state)
 {
-	static struct script copies[SCRIPTS];
-	const char *from;
-	size_t i, size;
-	char *text;
-	FILE *f;
-
-	for (i = 0; i < SCRIPTS; i++) {
-		f = open_memstream(&text, &size);
-		for (from = scripts[i].text; *from != '\0'; from++) {
-			if (strncmp(from, "471", 3) != 0) {
-				putc(*from, f);
-				continue;
-			}
-			from += 3;
-			fprintf(f, "%c%s", *from, mark);
-		}
-		fclose(f);
-		copies[i] = scripts[i];
-		copies[i].text = text; /* lives as long as the program */
-	}
-	return copies;
+	(void)state;
+	house_open(&h, marked(), SCRIPTS);
+	return 0;
 }
 
 int
@@ -326,11 +478,20 @@ main(void)
 		cmocka_unit_test(test_control),
 		cmocka_unit_test(test_each),
 		cmocka_unit_test(test_neighbours),
+		cmocka_unit_test(test_hidden),
+		cmocka_unit_test(test_turncoat),
+		cmocka_unit_test(test_predecessor),
 		cmocka_unit_test(test_last),
 	};
+	int failed;
 
-	alarm(110);
+	alarm(200);
 	snprintf(mark, sizeof(mark), "%07d", (int)getpid());
-	house_open(&h, marked(), SCRIPTS);
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	failed = cmocka_run_group_tests(tests, open_house, NULL);
+	if (geteuid() != 0)
+		return failed;
+	/* Here they have been without it all the time. */
+	h.bare = true;
+	return failed + cmocka_run_group_tests_name(
+			    "without cgroups", tests, open_house, NULL);
 }
