@@ -81,6 +81,13 @@ void ol_write_begin(void *engine, struct ol_task *);
 void ol_write_settled(
     void *engine, const uint8_t *id, const struct ol_row *row);
 
+/*
+ * A running task was cancelled: mark its row, so that it does not run again
+ * should we end before its end is written. NULL: it does not run any more.
+ */
+struct ol_store_request *ol_write_mark(
+    struct ol_engine *, const struct ol_task *, ol_store_fn *, void *arg);
+
 /* The write of an item is UNKNOWN: it waits for on_settled. */
 void ol_write_unsettled(struct ol_engine *, struct ol_item *);
 

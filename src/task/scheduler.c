@@ -530,8 +530,11 @@ ol_scheduler_load(
 	case OL_TASK_RUNNING:
 		/* Lost with us: charged, but no crash of its own. */
 		task->due = now;
-		if (move(s, task, OL_EVENT_LOAD_READY, now) && !q->removed &&
-		    ol_outcome_spent(task, &q->rules))
+		if (!move(s, task, OL_EVENT_LOAD_READY, now))
+			break;
+		if (loaded->cancelled)
+			lapse(s, task, OL_EVENT_CANCELLED, now);
+		else if (!q->removed && ol_outcome_spent(task, &q->rules))
 			lapse(s, task, OL_EVENT_GAVE_UP, now);
 		break;
 	default:

@@ -979,6 +979,37 @@ test_load_of_an_unknown_type_is_parked(void **state)
 	world_close(&w);
 }
 
+/* Whatever its rules allow, and whether its type is there or not. */
+static void
+test_load_of_what_was_cancelled(void **state)
+{
+	struct ol_loaded loaded = { .id = id_named('a'),
+		.type = "t",
+		.state = OL_TASK_RUNNING,
+		.attempt = 1,
+		.cancelled = true };
+	struct world w;
+
+	(void)state;
+	OPEN(&w, TYPE("t"));
+	loaded.due = w.now;
+	assert_int_equal(ol_scheduler_load(w.s, &loaded, w.now), 0);
+	loaded.id = id_named('b');
+	loaded.type = "gone";
+	assert_int_equal(ol_scheduler_load(w.s, &loaded, w.now), 0);
+	assert_acts(&w, "write a CANCELLED; write b CANCELLED; ");
+	tick(&w);
+	assert_acts(&w, "");
+	assert_int_equal(cancel(&w, 'a'), OL_CANCEL_UNSTARTED);
+	written(&w, 'b', true);
+	written(&w, 'a', false);
+	w.now += OL_SEC(1);
+	tick(&w);
+	written(&w, 'a', true);
+	assert_acts(&w, "cancelled b; write a CANCELLED; cancelled a; ");
+	world_close(&w);
+}
+
 static void
 test_load_refuses_what_cannot_be(void **state)
 {
@@ -1045,6 +1076,7 @@ main(void)
 		cmocka_unit_test(test_a_second_drain_means_now),
 		cmocka_unit_test(test_load),
 		cmocka_unit_test(test_load_of_an_unknown_type_is_parked),
+		cmocka_unit_test(test_load_of_what_was_cancelled),
 		cmocka_unit_test(test_load_refuses_what_cannot_be),
 	};
 
