@@ -326,21 +326,24 @@ ol_scheduler_withdrawn(
 
 /* --- The tick. --- */
 
+void
+ol_scheduler_stop(
+    struct ol_scheduler *s, struct ol_task *task, enum ol_stop how)
+{
+	if (task->state != OL_TASK_RUNNING && task->state != OL_TASK_CANCELLING)
+		return;
+	task->told = 1;
+	s->hands->stop(s->arg, task, how);
+}
+
 static void
 stop_runs(struct ol_scheduler *s, enum ol_stop how)
 {
 	uint32_t i;
 
-	for (i = 0; i < s->nruns; i++) {
-		struct ol_task *task =
-		    ol_table_task(&s->table, s->runs[i]->task);
-
-		if (task->state == OL_TASK_RUNNING ||
-		    task->state == OL_TASK_CANCELLING) {
-			task->told = 1;
-			s->hands->stop(s->arg, task, how);
-		}
-	}
+	for (i = 0; i < s->nruns; i++)
+		ol_scheduler_stop(
+		    s, ol_table_task(&s->table, s->runs[i]->task), how);
 }
 
 static void

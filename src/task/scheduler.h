@@ -212,6 +212,12 @@ int ol_scheduler_pause(
 void ol_scheduler_drain(
     struct ol_scheduler *, int64_t deadline, int64_t grace, int64_t now);
 
+/*
+ * In a drain: tell one run before the others, OL_STOP_INTERRUPT or
+ * OL_STOP_KILL. It is refunded as they are. Of what does not run: nothing.
+ */
+void ol_scheduler_stop(struct ol_scheduler *, struct ol_task *, enum ol_stop);
+
 /* Tasks with a slot. */
 uint32_t ol_scheduler_running(const struct ol_scheduler *);
 
