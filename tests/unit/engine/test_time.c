@@ -189,6 +189,29 @@ test_expires_over_a_restart(void **state)
 	assert_true(ol_clock_now() < began + OL_MSEC(5000));
 }
 
+/* Set back by a day meanwhile: its time begins anew, and not tomorrow. */
+static void
+test_expires_when_the_clock_was_set_back(void **state)
+{
+	struct world *w = *state;
+	struct ol_id first, second;
+	int64_t began;
+
+	w->types[0].concurrency = 1;
+	w->types[0].expires = OL_MSEC(400);
+	world_open(w);
+	first = world_add(w, "cut");
+	second = world_add(w, "cut");
+	world_close(w);
+	set_by = -day;
+	began = ol_clock_now();
+	world_open(w);
+	world_attempt(w, &first);
+	assert_string_equal(
+	    world_until_state(w, &second, "failed").kind, "expired");
+	assert_true(ol_clock_now() < began + OL_SEC(5));
+}
+
 /* --- Retention. --- */
 
 static void
@@ -279,6 +302,7 @@ main(void)
 		TEST(test_the_clock_is_set_while_tasks_wait),
 		TEST(test_the_clock_is_set_between_two_lives),
 		TEST(test_expires_over_a_restart),
+		TEST(test_expires_when_the_clock_was_set_back),
 		TEST(test_retention_when_the_clock_is_set),
 		TEST(test_times_of_a_row_may_be_anything),
 	};
