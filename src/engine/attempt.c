@@ -252,12 +252,6 @@ on_end(void *arg, const struct ol_run_end *end)
 	OL_FAILPOINT("ended");
 	item->running = NULL;
 	item->ending = end->ending;
-	/* As the scheduler says of those that it told to stop itself. */
-	if (item->told != 0 && (end->ending.outcome == OL_OUTCOME_RETRY ||
-				   end->ending.outcome == OL_OUTCOME_LOST))
-		item->ending =
-		    (struct ol_ending){ .outcome = OL_OUTCOME_INTERRUPTED,
-			    .delay = -1 };
 	keep_end(item, end);
 	ol_scheduler_ended(e->scheduler, &item->task->id, item->task->attempt,
 	    &item->ending, ol_clock_now());

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/failpoint.h"
 #include "base/must.h"
 #include "engine/core.h"
 #include "engine/view.h"
@@ -12,6 +13,7 @@ static const int64_t patience = OL_MSEC(900);
 static void on_row(void *, const struct ol_answer *);
 static void on_result(void *, const struct ol_answer *);
 static void on_erased(void *, const struct ol_answer *);
+static void on_marked(void *, const struct ol_answer *);
 
 /* --- Its life. --- */
 
@@ -333,6 +335,31 @@ on_erased(void *arg, const struct ol_answer *answer)
 		ol_call_answer(call, call->row, NULL);
 }
 
+/* It runs, and was told to stop: that is to outlive us. */
+static void
+mark(struct ol_engine_call *call)
+{
+	struct ol_engine *e = call->engine;
+	const struct ol_task *task = ol_scheduler_find(e->scheduler, &call->id);
+
+	call->request = ol_write_mark(e, task, on_marked, call);
+	if (call->request == NULL)
+		look_first(call);
+}
+
+static void
+on_marked(void *arg, const struct ol_answer *answer)
+{
+	struct ol_engine_call *call = arg;
+
+	call->request = NULL;
+	OL_FAILPOINT("mark_written");
+	if (answer->failed == OL_STORE_DONE)
+		ol_call_look(call);
+	else
+		fail(call);
+}
+
 /* --- What is asked from outside. --- */
 
 struct ol_engine_call *
@@ -384,8 +411,10 @@ ol_engine_cancel(
 	}
 	switch (ol_scheduler_cancel(e->scheduler, id, ol_clock_now())) {
 	case OL_CANCEL_UNKNOWN:
-	case OL_CANCEL_RUNNING:
 		look_first(call);
+		break;
+	case OL_CANCEL_RUNNING:
+		mark(call);
 		break;
 	case OL_CANCEL_UNSTARTED:
 	case OL_CANCEL_ENDED:

@@ -50,7 +50,10 @@ struct ol_engine {
 	int spool;	    /* the folder of the store */
 	int64_t load_after; /* the page of the list */
 	uint32_t loaded, unloadable, strange;
-	int64_t last_end;      /* when a task ended; milliseconds since 1970 */
+	int64_t last_end; /* when a task ended; the clock's */
+	/* retain.c: the wall clock's lead over the clock, in milliseconds. */
+	int64_t lead, new_lead;
+	int64_t lead_at;       /* when new_lead is believed; 0: it is lead */
 	int64_t loading_since; /* the clock's */
 	uint32_t limit;	       /* of attempts at once */
 	bool loading, failing, connected, closing;
@@ -80,6 +83,13 @@ void ol_write_begin(void *engine, struct ol_task *);
 /* The store's on_settled. */
 void ol_write_settled(
     void *engine, const uint8_t *id, const struct ol_row *row);
+
+/*
+ * A running task was cancelled: mark its row, so that it does not run again
+ * should we end before its end is written. NULL: it does not run any more.
+ */
+struct ol_store_request *ol_write_mark(
+    struct ol_engine *, const struct ol_task *, ol_store_fn *, void *arg);
 
 /* The write of an item is UNKNOWN: it waits for on_settled. */
 void ol_write_unsettled(struct ol_engine *, struct ol_item *);
@@ -117,6 +127,9 @@ void ol_drain_extend(struct ol_item *, int64_t asked);
 void ol_load_next(void *engine);
 
 /* --- retain.c --- */
+
+/* A life begins: the wall clock is believed as it is. */
+void ol_retain_begin(struct ol_engine *);
 
 /* Look for what was kept long enough. */
 void ol_retain_look(void *engine);

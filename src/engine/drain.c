@@ -44,14 +44,14 @@ tell(struct ol_engine *e, struct ol_item *item, int64_t now)
 		return OL_NEVER;
 	if (left <= 0) {
 		item->told = TOLD_TO_DIE;
-		ol_attempt_stop(e, item->task, OL_STOP_KILL);
+		ol_scheduler_stop(e->scheduler, item->task, OL_STOP_KILL);
 		return OL_NEVER;
 	}
 	if (left > e->grace)
 		return item->stop_at - e->grace;
 	if (item->told == TOLD_NOTHING) {
 		item->told = TOLD_TO_END;
-		ol_attempt_stop(e, item->task, OL_STOP_INTERRUPT);
+		ol_scheduler_stop(e->scheduler, item->task, OL_STOP_INTERRUPT);
 	}
 	return item->stop_at;
 }

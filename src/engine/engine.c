@@ -328,7 +328,7 @@ ol_engine_new(
 	}
 	e->options.folder = NULL;
 	set_up(e);
-	e->last_end = ol_wall_now();
+	ol_retain_begin(e);
 	e->loading_since = ol_clock_now();
 	e->loading = true;
 	ol_engine_configure(e, conf);

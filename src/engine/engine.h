@@ -129,7 +129,8 @@ struct ol_engine_call *ol_engine_get_result(
 
 /*
  * Cancel: the answer comes when what was asked for is on disk. OK with the
- * object: running (told to stop), cancelled, or ended before.
+ * object: running (told to stop, and it does not run again, whatever happens
+ * to us), cancelled, or ended before. UNSURE: it is told to stop all the same.
  */
 struct ol_engine_call *ol_engine_cancel(
     struct ol_engine *, const struct ol_id *, ol_engine_fn *, void *arg);

@@ -53,6 +53,7 @@ read_row(struct ol_engine *e, const struct ol_row *row, struct ol_loaded *l)
 	l->refunds = (uint16_t)row->refunds;
 	l->crashes = (uint8_t)row->crashes;
 	l->interrupted = row->first;
+	l->cancelled = row->cancelled;
 	l->due = ol_wall_to_clock(row->due);
 	switch (row->state) {
 	case OL_ROW_SCHEDULED:

@@ -107,16 +107,13 @@ error_of(const struct ol_item *item, struct ol_bytes *error)
 	return json;
 }
 
-static void
-ask_move(struct ol_item *item)
+static struct ol_move
+move_to(const struct ol_item *item, enum ol_row_state state)
 {
-	struct ol_engine *e = item->engine;
 	const struct ol_task *task = item->task;
-	const char *type = ol_scheduler_queue_of(e->scheduler, task)->name;
-	const struct ol_conf_task *conf = ol_core_type(e, type);
 	struct ol_move move = {
 		.fence = item->fence,
-		.state = row_state((enum ol_task_event)task->verdict),
+		.state = state,
 		.attempt = task->attempt,
 		.refunds = task->refunds,
 		.crashes = task->crashes,
@@ -124,11 +121,31 @@ ask_move(struct ol_item *item)
 		.due = ol_wall_from_clock(task->due),
 		.started = item->started,
 	};
-	char *error = NULL;
 
 	memcpy(move.id, task->id.bytes, sizeof(move.id));
 	if (item->started == 0 && item->row != NULL)
 		move.started = item->row->started;
+	return move;
+}
+
+static bool
+is_lazy(const struct ol_engine *e, const struct ol_task *task)
+{
+	const char *type = ol_scheduler_queue_of(e->scheduler, task)->name;
+	const struct ol_conf_task *conf = ol_core_type(e, type);
+
+	return conf != NULL && conf->durable == OL_DURABLE_LAZY;
+}
+
+static void
+ask_move(struct ol_item *item)
+{
+	struct ol_engine *e = item->engine;
+	const struct ol_task *task = item->task;
+	struct ol_move move =
+	    move_to(item, row_state((enum ol_task_event)task->verdict));
+	char *error = NULL;
+
 	if (move.state >= OL_ROW_SUCCEEDED)
 		move.ended = ol_wall_now();
 	if (task->verdict != OL_EVENT_STARTED)
@@ -148,11 +165,31 @@ ask_move(struct ol_item *item)
 		OL_FAILPOINT("end_write");
 	else
 		OL_FAILPOINT("idle_write");
-	item->request = ol_store_move(ol_core_store(e, task), &move,
-	    conf != NULL && conf->durable == OL_DURABLE_LAZY, on_moved, item);
+	item->request = ol_store_move(
+	    ol_core_store(e, task), &move, is_lazy(e, task), on_moved, item);
 	/* Its fields are bounded where they come from. */
 	ol_must(item->request);
 	free(error);
+}
+
+/*
+ * Beside the scheduler's writes: there is none while it runs, and the store
+ * keeps the order of this one and of the end.
+ */
+struct ol_store_request *
+ol_write_mark(
+    struct ol_engine *e, const struct ol_task *task, ol_store_fn *fn, void *arg)
+{
+	const struct ol_item *item = ol_item_find(&e->items, task);
+	struct ol_move move;
+
+	if (item == NULL || task->state != OL_TASK_CANCELLING)
+		return NULL;
+	move = move_to(item, OL_ROW_RUNNING);
+	move.cancelled = true;
+	OL_FAILPOINT("mark_write");
+	return ol_store_move(
+	    ol_core_store(e, task), &move, is_lazy(e, task), fn, arg);
 }
 
 /* --- In the order of a write. --- */
@@ -236,7 +273,7 @@ ol_write_settled(void *engine, const uint8_t *id, const struct ol_row *row)
 		if (memcmp(item->task->id.bytes, id, OL_ROW_ID) == 0)
 			break;
 	if (item == NULL)
-		return; /* an erasure */
+		return; /* an erasure, or a mark */
 	TAILQ_REMOVE(&e->unsettled, item, link);
 	item->is_unsettled = false;
 	if (item->is_submit) {

@@ -153,6 +153,7 @@ ol_memory_table_add(struct ol_memory_table *table, const struct ol_row *row,
 		.priority = row->priority,
 		.state = (uint8_t)row->state,
 		.first = row->first,
+		.cancelled = row->cancelled,
 		.has_session = row->has_session };
 	memcpy(task->id, row->id, OL_ROW_ID);
 	end = put_text(task->texts, row->type);
@@ -296,6 +297,7 @@ ol_memory_task_row(const struct ol_memory_task *task)
 		.refunds = task->refunds,
 		.crashes = task->crashes,
 		.first = task->first,
+		.cancelled = task->cancelled,
 		.has_session = task->has_session,
 		.created = task->created,
 		.due = task->due,

@@ -40,6 +40,7 @@ struct ol_memory_task {
 	int32_t priority;
 	uint8_t state; /* enum ol_row_state */
 	bool first : 1;
+	bool cancelled : 1;
 	bool has_session : 1;
 	bool erased : 1; /* the payload */
 	/* Type, owner and content type, each with its 0; then the session's

@@ -51,7 +51,9 @@ struct ol_row {
 	uint32_t attempt; /* the last or the running one: the fence */
 	uint32_t refunds; /* attempts that do not count */
 	uint32_t crashes;
-	bool first;	  /* it was interrupted: it goes ahead of all others */
+	bool first; /* it was interrupted: it goes ahead of all others */
+	bool
+	    cancelled; /* RUNNING: told to end for good, and not to run again */
 	bool has_session; /* without one, session means nothing */
 	uint8_t session[OL_ROW_SESSION];
 	/* Milliseconds since 1970, 0: none. */

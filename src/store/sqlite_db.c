@@ -16,7 +16,7 @@
 
 #define COLUMNS \
 	"seq, id, state, priority, attempt, refunds, crashes, first, " \
-	"created, due, started, ended, payload_size, payload_file, " \
+	"cancelled, created, due, started, ended, payload_size, payload_file, " \
 	"result_size, result_file, type, owner, content_type, result_type, " \
 	"key_scope, key, key_hash, session, error, context"
 
@@ -34,8 +34,8 @@ static const char *const sql[OL_SQL_COUNT] = {
 			      "WHERE key_scope = ?1 AND key = ?2",
 	[OL_SQL_INSERT] =
 	    "INSERT INTO task (" COLUMNS ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, "
-	    "?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, -1, 0, ?17, ?18, ?19, ?20, "
-	    "?21, ?22, ?23, ?24, ?25, ?26)",
+	    "?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, -1, 0, ?18, ?19, ?20, "
+	    "?21, ?22, ?23, ?24, ?25, ?26, ?27)",
 	[OL_SQL_INSERT_PAYLOAD] =
 	    "INSERT OR REPLACE INTO payload VALUES (?1, ?2)",
 	/* The fence: compared here, in the writing itself. */
@@ -43,7 +43,7 @@ static const char *const sql[OL_SQL_COUNT] = {
 	    "UPDATE task SET state = ?4, attempt = ?5, refunds = ?6, "
 	    "crashes = ?7, due = ?8, started = ?9, ended = ?10, error = ?11, "
 	    "result_size = ?12, result_file = ?13, result_type = ?14, "
-	    "first = ?15 "
+	    "first = ?15, cancelled = ?16 "
 	    "WHERE seq = ?1 AND attempt = ?2 AND (state >= 10) = ?3",
 	[OL_SQL_INSERT_RESULT] =
 	    "INSERT OR REPLACE INTO result VALUES (?1, ?2)",

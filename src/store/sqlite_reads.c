@@ -64,6 +64,7 @@ row_of(sqlite3_stmt *s)
 	row.refunds = (uint32_t)sqlite3_column_int64(s, OL_COLUMN_REFUNDS);
 	row.crashes = (uint32_t)sqlite3_column_int64(s, OL_COLUMN_CRASHES);
 	row.first = sqlite3_column_int64(s, OL_COLUMN_FIRST) != 0;
+	row.cancelled = sqlite3_column_int64(s, OL_COLUMN_CANCELLED) != 0;
 	row.created = sqlite3_column_int64(s, OL_COLUMN_CREATED);
 	row.due = sqlite3_column_int64(s, OL_COLUMN_DUE);
 	row.started = sqlite3_column_int64(s, OL_COLUMN_STARTED);

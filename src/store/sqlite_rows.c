@@ -101,6 +101,7 @@ insert_row(struct ol_sqlite_db *db, struct ol_store_request *request)
 	sqlite3_bind_int64(s, OL_COLUMN_REFUNDS + 1, row->refunds);
 	sqlite3_bind_int64(s, OL_COLUMN_CRASHES + 1, row->crashes);
 	sqlite3_bind_int(s, OL_COLUMN_FIRST + 1, row->first);
+	sqlite3_bind_int(s, OL_COLUMN_CANCELLED + 1, row->cancelled);
 	sqlite3_bind_int64(s, OL_COLUMN_CREATED + 1, row->created);
 	sqlite3_bind_int64(s, OL_COLUMN_DUE + 1, row->due);
 	sqlite3_bind_int64(s, OL_COLUMN_STARTED + 1, row->started);
@@ -189,6 +190,7 @@ update_row(
 	sqlite3_bind_int64(s, 13, request->file);
 	bind_text(s, 14, move->result_type);
 	sqlite3_bind_int(s, 15, move->first);
+	sqlite3_bind_int(s, 16, move->cancelled);
 	return ol_sqlite_db_run(db, OL_SQL_MOVE);
 }
 

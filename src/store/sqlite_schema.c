@@ -20,6 +20,7 @@ static const char *const steps[] = {
 	" refunds INTEGER NOT NULL,"
 	" crashes INTEGER NOT NULL,"
 	" first INTEGER NOT NULL,"
+	" cancelled INTEGER NOT NULL," /* of a running one */
 	" created INTEGER NOT NULL,"
 	" due INTEGER NOT NULL,"
 	" started INTEGER NOT NULL,"

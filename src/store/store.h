@@ -77,7 +77,7 @@ struct ol_move {
 	bool was_ended;
 	enum ol_row_state state;
 	uint32_t attempt, refunds, crashes;
-	bool first;
+	bool first, cancelled;
 	int64_t due, started, ended;
 	struct ol_bytes error;
 	/*
@@ -213,7 +213,8 @@ struct ol_store_request *ol_store_submit(struct ol_store *,
 
 /*
  * Every change afterwards: start (attempt is fence + 1), finish, retry, park,
- * cancel, and what is written when it was interrupted. NULL as above.
+ * cancel (of a running one: RUNNING again, with the same attempt and
+ * cancelled), and what is written when it was interrupted. NULL as above.
  */
 struct ol_store_request *ol_store_move(struct ol_store *,
     const struct ol_move *, bool lazy, ol_store_fn *, void *arg);

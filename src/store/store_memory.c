@@ -262,6 +262,7 @@ move(struct memory *m, struct ol_store_request *request)
 	task->refunds = move->refunds;
 	task->crashes = move->crashes;
 	task->first = move->first;
+	task->cancelled = move->cancelled;
 	task->due = move->due;
 	task->started = move->started;
 	task->ended = move->ended;

@@ -326,21 +326,24 @@ ol_scheduler_withdrawn(
 
 /* --- The tick. --- */
 
+void
+ol_scheduler_stop(
+    struct ol_scheduler *s, struct ol_task *task, enum ol_stop how)
+{
+	if (task->state != OL_TASK_RUNNING && task->state != OL_TASK_CANCELLING)
+		return;
+	task->told = 1;
+	s->hands->stop(s->arg, task, how);
+}
+
 static void
 stop_runs(struct ol_scheduler *s, enum ol_stop how)
 {
 	uint32_t i;
 
-	for (i = 0; i < s->nruns; i++) {
-		struct ol_task *task =
-		    ol_table_task(&s->table, s->runs[i]->task);
-
-		if (task->state == OL_TASK_RUNNING ||
-		    task->state == OL_TASK_CANCELLING) {
-			task->told = 1;
-			s->hands->stop(s->arg, task, how);
-		}
-	}
+	for (i = 0; i < s->nruns; i++)
+		ol_scheduler_stop(
+		    s, ol_table_task(&s->table, s->runs[i]->task), how);
 }
 
 static void
@@ -530,8 +533,11 @@ ol_scheduler_load(
 	case OL_TASK_RUNNING:
 		/* Lost with us: charged, but no crash of its own. */
 		task->due = now;
-		if (move(s, task, OL_EVENT_LOAD_READY, now) && !q->removed &&
-		    ol_outcome_spent(task, &q->rules))
+		if (!move(s, task, OL_EVENT_LOAD_READY, now))
+			break;
+		if (loaded->cancelled)
+			lapse(s, task, OL_EVENT_CANCELLED, now);
+		else if (!q->removed && ol_outcome_spent(task, &q->rules))
 			lapse(s, task, OL_EVENT_GAVE_UP, now);
 		break;
 	default:

@@ -150,13 +150,14 @@ struct ol_loaded {
 	uint16_t refunds;
 	uint8_t crashes;
 	bool interrupted; /* READY: it goes first */
+	bool cancelled;	  /* RUNNING: it was told to end for good */
 };
 
 /*
  * Take a task of an earlier life, before the first tick. max_waiting does not
- * count here. A lost run that was the last one allowed is an end to be
- * written: hands->write is called. Aborts without memory; -1 when a task has
- * that id already, or the record cannot be true.
+ * count here. A lost run that was cancelled, or the last one allowed, is an end
+ * to be written: hands->write is called. Aborts without memory; -1 when a task
+ * has that id already, or the record cannot be true.
  */
 int ol_scheduler_load(
     struct ol_scheduler *, const struct ol_loaded *, int64_t now);
@@ -186,8 +187,13 @@ enum ol_cancelled {
 	OL_CANCEL_UNKNOWN,   /* not here, or not visible */
 	OL_CANCEL_UNSTARTED, /* it does not run; cancelled when that is written
 			      */
-	OL_CANCEL_RUNNING,   /* told to stop; a run that is OK anyway counts */
-	OL_CANCEL_ENDED,     /* it has ended: only the write is missing */
+	/*
+	 * Told to stop; a run that is OK anyway counts. Not written here: the
+	 * caller marks what the store has, before the end, so that
+	 * ol_loaded.cancelled says so in the next life.
+	 */
+	OL_CANCEL_RUNNING,
+	OL_CANCEL_ENDED, /* it has ended: only the write is missing */
 };
 
 enum ol_cancelled ol_scheduler_cancel(
@@ -205,6 +211,12 @@ int ol_scheduler_pause(
  */
 void ol_scheduler_drain(
     struct ol_scheduler *, int64_t deadline, int64_t grace, int64_t now);
+
+/*
+ * In a drain: tell one run before the others, OL_STOP_INTERRUPT or
+ * OL_STOP_KILL. It is refunded as they are. Of what does not run: nothing.
+ */
+void ol_scheduler_stop(struct ol_scheduler *, struct ol_task *, enum ol_stop);
 
 /* Tasks with a slot. */
 uint32_t ol_scheduler_running(const struct ol_scheduler *);

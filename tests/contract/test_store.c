@@ -79,6 +79,7 @@ test_row_comes_back_as_given(void **state)
 	row.attempt = 3;
 	row.refunds = 4000000000u;
 	row.first = true;
+	row.cancelled = true;
 	row.has_session = true;
 	memset(row.session, 0xcd, sizeof(row.session));
 	row.crashes = 2;
@@ -102,6 +103,7 @@ test_row_comes_back_as_given(void **state)
 	assert_int_equal(got->attempt, 3);
 	assert_int_equal(got->refunds, 4000000000u);
 	assert_true(got->first);
+	assert_true(got->cancelled);
 	assert_true(got->has_session);
 	assert_memory_equal(got->session, row.session, OL_ROW_SESSION);
 	assert_int_equal(got->crashes, 2);
@@ -356,6 +358,40 @@ test_move_writes_what_it_says(void **state)
 	assert_int_equal(s->rows[0]->ended, 0);
 	assert_int_equal(s->rows[0]->error.size, 7);
 	assert_int_equal(s->rows[0]->created, 1001);
+}
+
+/* A mark of a running task: it is no end, and goes with the next move. */
+static void
+test_a_running_task_is_cancelled(void **state)
+{
+	struct place *p = *state;
+	struct stored *s = &p->s;
+	struct ol_move move;
+
+	assert_int_equal(stored_add(s, 1, 10), OL_STORE_OK);
+	move = stored_start(1, 0);
+	assert_int_equal(stored_move(s, &move), OL_STORE_OK);
+	move = stored_end(1, 1, OL_ROW_RUNNING);
+	move.ended = 0;
+	move.cancelled = true;
+	assert_int_equal(stored_move(s, &move), OL_STORE_OK);
+	assert_int_equal(stored_move(s, &move), OL_STORE_OK);
+	s = again(p);
+	assert_int_equal(stored_get(s, 1), OL_STORE_OK);
+	assert_int_equal(s->rows[0]->state, OL_ROW_RUNNING);
+	assert_int_equal(s->rows[0]->attempt, 1);
+	assert_int_equal(s->rows[0]->started, 2000);
+	assert_true(s->rows[0]->cancelled);
+	assert_int_equal(stored_attempts(s, 1), OL_STORE_OK);
+	assert_int_equal(s->answer.n, 0);
+	move = stored_end(1, 1, OL_ROW_CANCELLED);
+	assert_int_equal(stored_move(s, &move), OL_STORE_OK);
+	assert_int_equal(stored_get(s, 1), OL_STORE_OK);
+	assert_false(s->rows[0]->cancelled);
+	/* A mark that comes after the end changes nothing. */
+	move = stored_end(1, 1, OL_ROW_RUNNING);
+	move.cancelled = true;
+	assert_int_equal(stored_move(s, &move), OL_STORE_STALE);
 }
 
 static void
@@ -854,6 +890,7 @@ main(void)
 			TEST(test_same_key_at_the_same_time),
 			TEST(test_the_fence),
 			TEST(test_move_writes_what_it_says),
+			TEST(test_a_running_task_is_cancelled),
 			TEST(test_results),
 			TEST(test_payload_is_erased),
 			TEST(test_attempts),

@@ -308,8 +308,8 @@ edit_rows(struct input *in)
 {
 	static const char *const columns[] = { "task.seq", "task.id",
 		"task.state", "task.priority", "task.attempt", "task.refunds",
-		"task.crashes", "task.first", "task.created", "task.due",
-		"task.started", "task.ended", "task.payload_size",
+		"task.crashes", "task.first", "task.cancelled", "task.created",
+		"task.due", "task.started", "task.ended", "task.payload_size",
 		"task.payload_file", "task.result_size", "task.result_file",
 		"task.type", "task.owner", "task.content_type",
 		"task.result_type", "task.key_scope", "task.key",

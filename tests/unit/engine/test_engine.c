@@ -403,6 +403,64 @@ test_cancel(void **state)
 	assert_int_equal(w->started, 1);
 }
 
+/* Its DELETE was answered: it does not run again, however this life ends. */
+static void
+test_a_cancel_outlives_us(void **state)
+{
+	struct world *w = *state;
+	struct ol_id id, other, lost;
+	struct said said;
+
+	world_open(w);
+	id = world_add(w, "cut");
+	other = world_add(w, "cut");
+	world_attempt(w, &other);
+	assert_string_equal(world_cancel(w, &id).state, "running");
+	assert_string_equal(world_cancel(w, &id).state, "running");
+	assert_string_equal(world_attempt(w, &id)->stops, "cancel ");
+	/* Not drained, as when killed; its type is gone meanwhile. */
+	world_close(w);
+	world_open(w);
+	said = world_until_state(w, &id, "cancelled");
+	assert_true(said.object.cancelled);
+	assert_int_equal(said.object.attempt, 1);
+	assert_true(said.object.started > 0 && said.object.ended_at > 0);
+	assert_int_equal(world_attempt(w, &other)->number, 2);
+	world_succeed(world_attempt(w, &other), NULL);
+	world_until_state(w, &other, "succeeded");
+	/* With the spawner alone, the same. */
+	lost = world_add(w, "cut");
+	world_attempt(w, &lost);
+	world_cancel(w, &lost);
+	world_fail(world_attempt(w, &lost), OL_OUTCOME_LOST, "signal", "");
+	world_until_state(w, &lost, "cancelled");
+	assert_int_equal(w->started, 4);
+}
+
+/* One that succeeds all the same has its result. */
+static void
+test_a_cancel_comes_too_late(void **state)
+{
+	struct said cancelled = { 0 };
+	struct world *w = *state;
+	struct ol_id id;
+
+	world_open(w);
+	id = world_add(w, "cut");
+	world_attempt(w, &id);
+	/* Its end is written behind the mark, in one commit. */
+	ol_engine_cancel(w->engine, &id, world_take, &cancelled);
+	world_succeed(world_attempt(w, &id), "x");
+	world_wait(w, &cancelled);
+	assert_int_equal(cancelled.answer, OL_ENGINE_OK);
+	world_until_state(w, &id, "succeeded");
+	assert_string_equal(world_result(w, &id).body, "x");
+	world_close(w);
+	world_open(w);
+	assert_string_equal(world_get(w, &id).state, "succeeded");
+	assert_int_equal(w->started, 1);
+}
+
 static void
 test_cancel_keeps_what_was(void **state)
 {
@@ -837,6 +895,8 @@ main(void)
 		TEST(test_what_is_not_taken),
 		TEST(test_keys),
 		TEST(test_cancel),
+		TEST(test_a_cancel_outlives_us),
+		TEST(test_a_cancel_comes_too_late),
 		TEST(test_cancel_keeps_what_was),
 		TEST(test_cancel_between_commit_and_spawn),
 		TEST(test_purge),

@@ -26,7 +26,8 @@
 enum { BOOK = 100000, AT_ONCE = 20 };
 
 struct note {
-	char what; /* 'a': acknowledged, 's': started, 'd': all is done */
+	char what; /* 'a': acknowledged, 's': started, 'c': a cancel was, 'd':
+		      all is done */
 	uint32_t attempt;
 	struct ol_id id;
 };
@@ -34,12 +35,12 @@ struct note {
 struct entry {
 	struct ol_id id;
 	uint32_t attempt;
-	bool acked;
+	bool acked, cancelled;
 };
 
 struct book {
 	struct entry *entries;
-	size_t n, acked;
+	size_t n, acked, cancelled;
 	bool done;
 };
 
@@ -47,7 +48,7 @@ struct life {
 	struct world world;
 	const struct book *book;
 	int pipe;
-	int pending;
+	int pending, cancels;
 	uint64_t random;
 };
 
@@ -90,10 +91,37 @@ on_submitted(void *arg, const struct ol_engine_result *r)
 }
 
 static void
+on_cancelled(void *arg, const struct ol_engine_result *r)
+{
+	struct life *life = arg;
+
+	life->cancels--;
+	/* One that succeeded meanwhile is not cancelled, and will not run. */
+	if (r->answer == OL_ENGINE_OK)
+		tell(life, 'c', &r->object->id, 0);
+}
+
+static void
+cancel_some(struct life *life)
+{
+	const struct attempt *attempt =
+	    TAILQ_LAST(&life->world.attempts, attempts);
+
+	if (attempt == NULL || life->cancels > 0 || below(&life->random, 4) > 0)
+		return;
+	life->cancels++;
+	ol_engine_cancel(life->world.engine, &attempt->id, on_cancelled, life);
+}
+
+static void
 end_some(struct life *life)
 {
 	struct attempt *attempt = TAILQ_FIRST(&life->world.attempts);
 
+	/* What was told to stop takes its time. */
+	if (attempt != NULL && attempt->stops[0] != '\0' &&
+	    below(&life->random, 30) > 0)
+		attempt = TAILQ_NEXT(attempt, link);
 	if (attempt == NULL || below(&life->random, 3) == 0)
 		return;
 	if (below(&life->random, 6) == 0)
@@ -132,6 +160,7 @@ live(struct life *life, bool last)
 			ol_engine_submit(
 			    w->engine, &submit, on_submitted, life);
 		}
+		cancel_some(life);
 		end_some(life);
 		world_run(w, 0);
 	}
@@ -166,6 +195,12 @@ read_note(struct book *book, const struct note *note)
 		book->acked++;
 		return;
 	}
+	if (note->what == 'c') {
+		book->entries[i].cancelled = true;
+		book->cancelled++;
+		return;
+	}
+	assert_false(book->entries[i].cancelled);
 	/* The fence rises through all lives. */
 	assert_true(note->attempt > book->entries[i].attempt);
 	book->entries[i].attempt = note->attempt;
@@ -233,8 +268,9 @@ test_kill_at_any_moment(void **state)
 		one_life(&life, &book, 5 + below(&life.random, 150));
 	one_life(&life, &book, 0);
 	assert_true(book.done);
-	print_message("%d lives, %zu tasks acknowledged\n", lives, book.acked);
-	assert_true(book.acked > 0);
+	print_message("%d lives, %zu tasks acknowledged, %zu cancelled\n",
+	    lives, book.acked, book.cancelled);
+	assert_true(book.acked > 0 && book.cancelled > 0);
 	life.world.loop = ol_must(ol_loop_new());
 	world_fini(&life.world);
 	free(book.entries);

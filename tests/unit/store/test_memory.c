@@ -202,6 +202,7 @@ assert_same_row(const struct ol_row *a, const struct ol_row *b)
 	assert_int_equal(a->refunds, b->refunds);
 	assert_int_equal(a->crashes, b->crashes);
 	assert_int_equal(a->first, b->first);
+	assert_int_equal(a->cancelled, b->cancelled);
 	assert_int_equal(a->has_session, b->has_session);
 	assert_memory_equal(a->session, b->session, OL_ROW_SESSION);
 	assert_int_equal(a->created, b->created);
@@ -303,6 +304,7 @@ move_both(struct both *both, unsigned number)
 	move.refunds = below(both, 3);
 	move.crashes = below(both, 3);
 	move.first = below(both, 2) == 0;
+	move.cancelled = below(both, 2) == 0;
 	move.due = below(both, 1000);
 	move.started = below(both, 1000);
 	move.ended = below(both, 1000);

@@ -919,6 +919,33 @@ test_a_second_drain_means_now(void **state)
 	world_close(&w);
 }
 
+static void
+test_drain_tells_one_before_the_others(void **state)
+{
+	struct world w;
+
+	(void)state;
+	OPEN(&w, TYPE("t", .concurrency = 2, .retries = 0));
+	submitted(&w, "t", 0);
+	submitted(&w, "t", 0);
+	assert_acts(&w, "spawn a1; spawn b1; ");
+	ol_scheduler_drain(w.s, OL_NEVER, 0, w.now);
+	ol_scheduler_stop(w.s, task_named(&w, 'a'), OL_STOP_INTERRUPT);
+	ol_scheduler_stop(w.s, task_named(&w, 'a'), OL_STOP_KILL);
+	assert_acts(&w, "interrupt a1; kill a1; ");
+	/* It is refunded; the other one is not. */
+	assert_int_equal(ended(&w, 'a', 1, OL_OUTCOME_LOST), 0);
+	assert_int_equal(ended(&w, 'b', 1, OL_OUTCOME_LOST), 0);
+	assert_acts(&w, "write a REQUEUED; write b GAVE_UP; ");
+	/* It runs no more. */
+	ol_scheduler_stop(w.s, task_named(&w, 'a'), OL_STOP_KILL);
+	assert_acts(&w, "");
+	written(&w, 'a', true);
+	written(&w, 'b', true);
+	assert_acts(&w, "failed b; ");
+	world_close(&w);
+}
+
 /* --- load --- */
 
 static void
@@ -976,6 +1003,37 @@ test_load_of_an_unknown_type_is_parked(void **state)
 	CONFIGURE(&w, TYPE("t"));
 	tick(&w);
 	assert_acts(&w, "write a STARTED; ");
+	world_close(&w);
+}
+
+/* Whatever its rules allow, and whether its type is there or not. */
+static void
+test_load_of_what_was_cancelled(void **state)
+{
+	struct ol_loaded loaded = { .id = id_named('a'),
+		.type = "t",
+		.state = OL_TASK_RUNNING,
+		.attempt = 1,
+		.cancelled = true };
+	struct world w;
+
+	(void)state;
+	OPEN(&w, TYPE("t"));
+	loaded.due = w.now;
+	assert_int_equal(ol_scheduler_load(w.s, &loaded, w.now), 0);
+	loaded.id = id_named('b');
+	loaded.type = "gone";
+	assert_int_equal(ol_scheduler_load(w.s, &loaded, w.now), 0);
+	assert_acts(&w, "write a CANCELLED; write b CANCELLED; ");
+	tick(&w);
+	assert_acts(&w, "");
+	assert_int_equal(cancel(&w, 'a'), OL_CANCEL_UNSTARTED);
+	written(&w, 'b', true);
+	written(&w, 'a', false);
+	w.now += OL_SEC(1);
+	tick(&w);
+	written(&w, 'a', true);
+	assert_acts(&w, "cancelled b; write a CANCELLED; cancelled a; ");
 	world_close(&w);
 }
 
@@ -1043,8 +1101,10 @@ main(void)
 		cmocka_unit_test(test_a_drain_waits_for_every_write),
 		cmocka_unit_test(test_the_budget_of_a_drain),
 		cmocka_unit_test(test_a_second_drain_means_now),
+		cmocka_unit_test(test_drain_tells_one_before_the_others),
 		cmocka_unit_test(test_load),
 		cmocka_unit_test(test_load_of_an_unknown_type_is_parked),
+		cmocka_unit_test(test_load_of_what_was_cancelled),
 		cmocka_unit_test(test_load_refuses_what_cannot_be),
 	};
 

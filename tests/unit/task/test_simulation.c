@@ -30,7 +30,7 @@ enum {
 };
 
 /* The ways to break a rule. */
-enum broken { NOTHING, ACK_BEFORE_COMMIT, NO_FENCE, NO_REWRITE };
+enum broken { NOTHING, ACK_BEFORE_COMMIT, NO_FENCE, NO_REWRITE, NO_MARK };
 
 /* What the store holds of a task. */
 struct row {
@@ -40,6 +40,7 @@ struct row {
 	uint16_t refunds;
 	uint8_t crashes;
 	bool interrupted;
+	bool cancelled;
 };
 
 /* A task as client, store and executor know it. */
@@ -49,6 +50,7 @@ struct item {
 	int priority;
 	int64_t eligible; /* neither submitted nor due before */
 	bool acked;	  /* the client has its 202 */
+	bool revoked;	  /* and the one of its cancel */
 	bool killer;	  /* kills its host each time */
 	bool held;	  /* has a slot */
 	uint64_t run;	  /* the run in work; 0: none */
@@ -290,6 +292,8 @@ sim_spawn(void *arg, struct ol_task *task)
 		violated(sim, "spawned although it is poison", item);
 	if (sim->draining)
 		violated(sim, "spawned while draining", item);
+	if (item->revoked)
+		violated(sim, "spawned although it was cancelled", item);
 	if (task->attempt <= item->spawned)
 		violated(sim, "the fence did not rise", item);
 	item->spawned = task->attempt;
@@ -613,11 +617,17 @@ static void
 cancel(struct sim *sim)
 {
 	struct item *item = &sim->items[below(sim, ITEMS)];
+	enum ol_cancelled cancelled;
 	struct ol_id id;
-	bool acked = item->acked;
+	bool acked;
 
+	/* Few of all run: half of the time one of them. */
+	if (sim->nruns > 0 && one_in(sim, 2))
+		item = &sim->items[sim->runs[below(sim, (uint32_t)sim->nruns)]
+				       .item];
 	if (item->serial == 0)
 		return;
+	acked = item->acked;
 	id = id_of(sim, item);
 	if ((ol_scheduler_find(sim->s, &id) != NULL) != acked &&
 	    sim->broken != ACK_BEFORE_COMMIT)
@@ -625,10 +635,15 @@ cancel(struct sim *sim)
 		    acked ? "an acked task is not found"
 			  : "a task is seen before it is acked",
 		    item);
-	if ((ol_scheduler_cancel(sim->s, &id, sim->now) == OL_CANCEL_UNKNOWN) ==
-		acked &&
+	cancelled = ol_scheduler_cancel(sim->s, &id, sim->now);
+	if ((cancelled == OL_CANCEL_UNKNOWN) == acked &&
 	    sim->broken != ACK_BEFORE_COMMIT)
 		violated(sim, "cancel does not know what is acked", item);
+	/* What runs is marked in the store; not each mark gets there. */
+	if (cancelled == OL_CANCEL_RUNNING && !one_in(sim, 8)) {
+		item->row.cancelled = sim->broken != NO_MARK;
+		item->revoked = true;
+	}
 }
 
 static void
@@ -671,6 +686,7 @@ load(struct sim *sim, struct item *item)
 		.refunds = item->row.refunds,
 		.crashes = item->row.crashes,
 		.interrupted = item->row.interrupted,
+		.cancelled = item->row.cancelled,
 	};
 
 	if (ol_scheduler_load(sim->s, &loaded, sim->now) == -1)
@@ -973,6 +989,13 @@ test_control_an_end_is_not_written_again(void **state)
 	is_found(NO_REWRITE, "before");
 }
 
+static void
+test_control_a_cancel_is_not_kept(void **state)
+{
+	(void)state;
+	is_found(NO_MARK, "although it was cancelled");
+}
+
 int
 main(void)
 {
@@ -981,6 +1004,7 @@ main(void)
 		cmocka_unit_test(test_control_ack_before_commit),
 		cmocka_unit_test(test_control_no_fence),
 		cmocka_unit_test(test_control_an_end_is_not_written_again),
+		cmocka_unit_test(test_control_a_cancel_is_not_kept),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
