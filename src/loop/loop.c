@@ -35,6 +35,12 @@ struct ol_timer {
 	void *arg;
 };
 
+struct ol_later {
+	struct event *event;
+	ol_loop_fn *fn;
+	void *arg;
+};
+
 struct ol_signal {
 	struct event *event;
 	ol_loop_fn *fn;
@@ -267,6 +273,49 @@ void
 ol_timer_cancel(struct ol_timer *timer)
 {
 	event_del(timer->event);
+}
+
+static void
+on_later(evutil_socket_t fd, short what, void *arg)
+{
+	struct ol_later *later = arg;
+
+	(void)fd;
+	(void)what;
+	later->fn(later->arg);
+}
+
+struct ol_later *
+ol_later_new(struct ol_loop *loop, ol_loop_fn *fn, void *arg)
+{
+	struct ol_later *later = malloc(sizeof(*later));
+
+	if (later == NULL)
+		return NULL;
+	later->fn = fn;
+	later->arg = arg;
+	later->event = event_new(loop->base, -1, 0, on_later, later);
+	if (later->event == NULL) {
+		free(later);
+		return NULL;
+	}
+	return later;
+}
+
+void
+ol_later_free(struct ol_later *later)
+{
+	if (later == NULL)
+		return;
+	event_free(later->event);
+	free(later);
+}
+
+void
+ol_later_do(struct ol_later *later)
+{
+	/* Behind all that is active already. */
+	event_active(later->event, EV_TIMEOUT, 0);
 }
 
 static void

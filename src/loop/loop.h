@@ -15,6 +15,7 @@ struct event_base;
 struct ol_loop;
 struct ol_watch;
 struct ol_timer;
+struct ol_later;
 struct ol_signal;
 struct ol_wake;
 
@@ -67,6 +68,15 @@ void ol_timer_free(struct ol_timer *);
  * OL_NEVER cancels. */
 void ol_timer_at(struct ol_timer *, int64_t when);
 void ol_timer_cancel(struct ol_timer *);
+
+/*
+ * Something to do once when the callbacks of this round have run, before the
+ * loop waits again: what they ask for one by one can be done together.
+ * ol_later_do() again before fn(arg) has run changes nothing.
+ */
+struct ol_later *ol_later_new(struct ol_loop *, ol_loop_fn *fn, void *arg);
+void ol_later_free(struct ol_later *);
+void ol_later_do(struct ol_later *);
 
 /* Call fn(arg) on the loop after each signal signo. One loop per process. */
 struct ol_signal *ol_signal_new(

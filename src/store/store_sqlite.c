@@ -17,7 +17,8 @@
 /*
  * One thread owns the database. It takes what has queued, commits all writings
  * of it at once, answers, then reads. What comes in the meantime queues: the
- * longer a flush takes, the more share the next one.
+ * longer a flush takes, the more share the next one. What the loop asks for in
+ * one round comes together: the first of it does not go alone.
  */
 enum {
 	BATCH_MOST = 1024,	       /* requests */
@@ -30,6 +31,10 @@ struct backend {
 	pthread_t thread;
 	struct ol_sqlite_owner owner; /* the thread's alone while it runs */
 
+	/* What this round of the loop asks for: handed over as one. */
+	struct ol_store_requests gathered;
+	struct ol_later *round;
+
 	pthread_mutex_t lock;
 	pthread_cond_t asked_or_closing;
 	/* Under lock. */
@@ -38,6 +43,18 @@ struct backend {
 	struct ol_store_counts counts;
 	bool closing;
 };
+
+/* The end of a round. */
+static void
+hand_over(void *arg)
+{
+	struct backend *b = arg;
+
+	pthread_mutex_lock(&b->lock);
+	STAILQ_CONCAT(&b->asked, &b->gathered);
+	pthread_cond_signal(&b->asked_or_closing);
+	pthread_mutex_unlock(&b->lock);
+}
 
 static void
 on_wake(void *arg)
@@ -166,6 +183,7 @@ sqlite_open(const struct ol_store_options *options)
 
 	b->options = *options;
 	b->options.folder = NULL;
+	STAILQ_INIT(&b->gathered);
 	STAILQ_INIT(&b->asked);
 	STAILQ_INIT(&b->done);
 	b->owner.give = give_back;
@@ -177,10 +195,16 @@ sqlite_open(const struct ol_store_options *options)
 		ol_log_error(NULL, "store: %s", strerror(errno));
 		goto err2;
 	}
-	if (start_thread(b) == -1)
+	if ((b->round = ol_later_new(options->loop, hand_over, b)) == NULL) {
+		ol_log_error(NULL, "store: %s", strerror(errno));
 		goto err3;
+	}
+	if (start_thread(b) == -1)
+		goto err4;
 	return b;
 
+err4:
+	ol_later_free(b->round);
 err3:
 	ol_wake_free(b->wake);
 err2:
@@ -195,10 +219,9 @@ sqlite_ask(void *backend, struct ol_store_request *request)
 {
 	struct backend *b = backend;
 
-	pthread_mutex_lock(&b->lock);
-	STAILQ_INSERT_TAIL(&b->asked, request, link);
-	pthread_cond_signal(&b->asked_or_closing);
-	pthread_mutex_unlock(&b->lock);
+	if (STAILQ_EMPTY(&b->gathered))
+		ol_later_do(b->round);
+	STAILQ_INSERT_TAIL(&b->gathered, request, link);
 }
 
 static void
@@ -218,18 +241,20 @@ sqlite_close(void *backend)
 	struct ol_store_request *request;
 
 	pthread_mutex_lock(&b->lock);
+	STAILQ_CONCAT(&b->asked, &b->gathered);
 	b->closing = true;
 	pthread_cond_signal(&b->asked_or_closing);
 	pthread_mutex_unlock(&b->lock);
 	pthread_join(b->thread, NULL);
 	on_wake(b);
 	/* A callback may have asked for more: it is told that it is late. */
-	while (!STAILQ_EMPTY(&b->asked)) {
-		STAILQ_FOREACH (request, &b->asked, link)
+	while (!STAILQ_EMPTY(&b->gathered)) {
+		STAILQ_FOREACH (request, &b->gathered, link)
 			request->answer.failed = OL_STORE_NOT_DONE;
-		STAILQ_CONCAT(&b->done, &b->asked);
+		STAILQ_CONCAT(&b->done, &b->gathered);
 		on_wake(b);
 	}
+	ol_later_free(b->round);
 	ol_wake_free(b->wake);
 	ol_sqlite_owner_close(&b->owner);
 	pthread_cond_destroy(&b->asked_or_closing);

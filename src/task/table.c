@@ -55,11 +55,16 @@ ol_table_after(const struct ol_table *table, uint32_t handle)
 static uint32_t
 bucket_of(const struct ol_table *table, const struct ol_id *id)
 {
-	uint32_t hash, bucket;
+	static const uint64_t mix = 0x9e3779b97f4a7c15u;
+	uint64_t halves[2], hash;
+	uint32_t bucket;
 
-	/* The end of a UUIDv7 is random. */
-	memcpy(&hash, id->bytes + 12, sizeof(hash));
-	bucket = hash & (table->room_buckets - 1);
+	/* The end of a UUIDv7 is random; of one that was made elsewhere any
+	 * part may only count up. */
+	memcpy(halves, id->bytes, sizeof(halves));
+	hash = halves[0] * mix ^ halves[1];
+	hash = (hash ^ hash >> 32) * mix >> 32;
+	bucket = (uint32_t)hash & (table->room_buckets - 1);
 	/* Buckets that are not split off yet are in their lower halves. */
 	if (bucket >= table->nbuckets)
 		bucket &= table->room_buckets / 2 - 1;

@@ -16,6 +16,7 @@
 struct world {
 	struct ol_loop *loop;
 	struct ol_timer *timer, *other;
+	struct ol_later *later;
 	struct ol_watch *watch;
 	struct ol_wake *wake;
 	int64_t when;
@@ -105,6 +106,55 @@ test_a_timer_that_is_due_runs_at_once(void **state)
 	assert_int_equal(w.runs, 200);
 	assert_true(ol_clock_now() - began < OL_MSEC(400));
 	ol_timer_free(w.timer);
+	ol_loop_free(w.loop);
+}
+
+static void
+on_later(void *arg)
+{
+	struct world *w = arg;
+
+	/* Both timers of the round came before; asked twice, it runs once. */
+	assert_int_equal(w->runs, 2);
+	ol_loop_stop(w->loop);
+}
+
+static void
+on_asker(void *arg)
+{
+	struct world *w = arg;
+
+	w->runs++;
+	ol_later_do(w->later);
+}
+
+static void
+test_later_is_the_end_of_the_round(void **state)
+{
+	struct world w;
+
+	(void)state;
+	setup(&w);
+	w.later = ol_later_new(w.loop, on_later, &w);
+	w.timer = ol_timer_new(w.loop, on_asker, &w);
+	w.other = ol_timer_new(w.loop, on_asker, &w);
+	ol_timer_at(w.timer, 1);
+	ol_timer_at(w.other, 1);
+	ol_loop_run(w.loop);
+	ol_later_free(w.later);
+	/* One that is freed does not run any more. */
+	w.later = ol_later_new(w.loop, on_never, &w);
+	ol_later_do(w.later);
+	ol_later_free(w.later);
+	w.runs = 0;
+	w.later = NULL;
+	ol_timer_free(w.other);
+	w.other = ol_timer_new(w.loop, on_end, &w);
+	ol_timer_at(w.other, ol_clock_now() + OL_MSEC(5));
+	ol_loop_run(w.loop);
+	assert_int_equal(w.runs, 1);
+	ol_timer_free(w.timer);
+	ol_timer_free(w.other);
 	ol_loop_free(w.loop);
 }
 
@@ -305,6 +355,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_timer_is_never_early),
 		cmocka_unit_test(test_a_timer_that_is_due_runs_at_once),
+		cmocka_unit_test(test_later_is_the_end_of_the_round),
 		cmocka_unit_test(test_cancel_and_free_within_a_callback),
 		cmocka_unit_test(test_a_later_time_replaces_the_first),
 		cmocka_unit_test(test_watch),
