@@ -23,13 +23,30 @@
 #include "spawner/scratch.h"
 #include "spawner/start.h"
 
+/* How long a child may take to execute its program: its user may stop it. */
+#define PATIENCE OL_SEC(5)
+
 /* --- its folder, its notify socket --- */
+
+static void
+forget_report(struct ol_job *job)
+{
+	ol_watch_free(job->on_report);
+	ol_timer_free(job->late);
+	job->on_report = NULL;
+	job->late = NULL;
+	if (job->report != -1)
+		close(job->report);
+	job->report = -1;
+}
 
 static void
 free_job(struct ol_job *job)
 {
+	forget_report(job);
 	if (job->leaf != -1)
 		close(job->leaf);
+	free(job->failure);
 	free(job->notify);
 	free(job);
 }
@@ -124,7 +141,7 @@ give_pipes(const struct ol_job *job, const int *fds)
 			    strerror(errno));
 }
 
-/* --- start --- */
+/* --- what the engine hears --- */
 
 static struct ol_job *
 find(struct ol_jobs *jobs, uint64_t tag)
@@ -138,18 +155,91 @@ find(struct ol_jobs *jobs, uint64_t tag)
 }
 
 static void
-refuse(struct ol_spawn *answer, int error, char *text, const char *what)
+refuse(struct ol_jobs *jobs, uint64_t tag, int error, const char *why)
 {
-	answer->verb = OL_SPAWN_REFUSED;
-	answer->error = error;
-	ol_text_escape(text, OL_SPAWN_TEXT_MAX, what, strlen(what));
-	answer->text = text;
+	char text[OL_SPAWN_TEXT_MAX];
+	struct ol_spawn message = { .verb = OL_SPAWN_REFUSED,
+		.tag = tag,
+		.error = error,
+		.text = text };
+
+	ol_text_escape(text, sizeof(text), why, strlen(why));
+	jobs->tell(jobs->arg, &message);
 }
 
-/* Its process, with all that it is given. -1: *error and why. */
+/* --- whether it has executed its program --- */
+
+static void
+tell_started(struct ol_job *job)
+{
+	struct ol_spawn message = {
+		.verb = OL_SPAWN_STARTED, .tag = job->tag, .pid = job->pid
+	};
+
+	job->jobs->tell(job->jobs->arg, &message);
+}
+
+static void
+fail(struct ol_job *job, const struct ol_start_failure *failure)
+{
+	job->failure = ol_must(malloc(sizeof(*failure)));
+	*job->failure = *failure;
+}
+
+void
+ol_jobs_ask(struct ol_job *job)
+{
+	struct ol_start_failure failure;
+	enum ol_start_news news;
+
+	if (job->report == -1)
+		return;
+	news = ol_start_news(job->report, &failure);
+	if (news == OL_START_NO_NEWS)
+		return;
+	forget_report(job);
+	/* Its end is told when it was reaped. */
+	if (news == OL_START_FAILED)
+		fail(job, &failure);
+	else
+		tell_started(job);
+}
+
+static void
+on_report(void *arg)
+{
+	ol_jobs_ask(arg);
+}
+
+static void
+on_late(void *arg)
+{
+	static const struct ol_start_failure late = { ETIMEDOUT,
+		"the new process did not come to execute its program" };
+	struct ol_job *job = arg;
+
+	forget_report(job);
+	fail(job, &late);
+	kill(job->pid, SIGKILL);
+}
+
+static void
+await_report(struct ol_job *job)
+{
+	struct ol_loop *loop = job->jobs->loop;
+
+	job->on_report =
+	    ol_must(ol_watch_new(loop, job->report, on_report, job));
+	job->late = ol_must(ol_timer_new(loop, on_late, job));
+	ol_timer_at(job->late, ol_clock_now() + PATIENCE);
+}
+
+/* --- start --- */
+
+/* Its process, with all that it is given. -1: *failure. */
 static int
 start_job(struct ol_jobs *jobs, struct ol_job *job, struct ol_start *start,
-    const struct ol_spawn *message, int *error, char *why, size_t size)
+    const struct ol_spawn *message, struct ol_start_failure *failure)
 {
 	struct ol_environment environment = {
 		.env = message->env,
@@ -161,8 +251,7 @@ start_job(struct ol_jobs *jobs, struct ol_job *job, struct ol_start *start,
 	};
 
 	if (OL_FAILS("spawn")) {
-		*error = EAGAIN;
-		strlcpy(why, "a failpoint", size);
+		*failure = (struct ol_start_failure){ EAGAIN, "a failpoint" };
 		return -1;
 	}
 	job->mark = start->mark = ol_mark_new();
@@ -174,7 +263,7 @@ start_job(struct ol_jobs *jobs, struct ol_job *job, struct ol_start *start,
 	start->cgroup = job->leaf;
 	give_pipes(job, start->fds);
 	start->env = ol_environment_new(start->conf, &environment);
-	job->pid = ol_start(start, error, why, size);
+	job->pid = ol_start(start, &job->report, failure);
 	ol_environment_free(start->env);
 	if (job->leaf != -1 && start->cgroup == -1) {
 		ol_log_warn(&job->log, "cannot enter its cgroup");
@@ -185,74 +274,102 @@ start_job(struct ol_jobs *jobs, struct ol_job *job, struct ol_start *start,
 	return job->pid == -1 ? -1 : 0;
 }
 
-void
-ol_jobs_start(struct ol_jobs *jobs, const struct ol_catalog *catalog,
-    const struct ol_spawn *message, const int *fds, struct ol_spawn *answer,
-    char *text)
+/* Its folder and its notify socket. -1: *failure. */
+static int
+furnish(struct ol_jobs *jobs, struct ol_job *job, int notify,
+    struct ol_start_failure *failure)
 {
-	struct ol_start start = { .fds = { fds[0], fds[1], fds[2] } };
-	char why[OL_SPAWN_TEXT_MAX];
-	struct ol_job *job;
-	int error;
+	if (ol_scratch_take(&jobs->scratch, &job->folder) == -1) {
+		failure->error = errno;
+		snprintf(failure->text, sizeof(failure->text),
+		    "cannot make folder %s: %s", job->folder.path,
+		    strerror(errno));
+		free(job->folder.path);
+		return -1;
+	}
+	if (bind_notify(job, notify) == -1) {
+		failure->error = errno;
+		snprintf(failure->text, sizeof(failure->text),
+		    "cannot make notify socket %s: %s", job->notify,
+		    strerror(errno));
+		unlink(job->notify);
+		give_folder(jobs, job);
+		return -1;
+	}
+	return 0;
+}
 
-	*answer = (struct ol_spawn){ .tag = message->tag };
-	start.conf = ol_catalog_find(
-	    catalog, message->type, &start.groups, &start.ngroups);
-	if (start.conf == NULL) {
-		refuse(answer, ENOENT, text, "no such task type is configured");
-		return;
-	}
-	if (jobs->leaving || find(jobs, message->tag) != NULL) {
-		refuse(answer, jobs->leaving ? ESHUTDOWN : EEXIST, text,
-		    jobs->leaving ? "the spawner ends" : "that tag is in use");
-		return;
-	}
-	job = ol_must(calloc(1, sizeof(*job)));
+static struct ol_job *
+new_job(struct ol_jobs *jobs, const struct ol_spawn *message,
+    const struct ol_conf_task *conf)
+{
+	struct ol_job *job = ol_must(calloc(1, sizeof(*job)));
+
+	job->jobs = jobs;
 	job->tag = message->tag;
-	job->leaf = -1;
-	job->folder.uid = start.conf->uid;
-	job->folder.gid = start.conf->gid;
+	job->leaf = job->report = -1;
+	job->folder.uid = conf->uid;
+	job->folder.gid = conf->gid;
 	ol_log_about(&job->log, "task %s %s", message->type, message->attempt);
 	make_instance(job->instance);
 	if (asprintf(&job->notify, "%s/%.16s.n", jobs->notify,
 		job->instance + OL_SCRATCH_NAME) == -1)
 		ol_must(NULL);
-	if (ol_scratch_take(&jobs->scratch, &job->folder) == -1) {
-		error = errno;
-		snprintf(why, sizeof(why), "cannot make folder %s: %s",
-		    job->folder.path, strerror(error));
-		free(job->folder.path);
+	return job;
+}
+
+void
+ol_jobs_start(struct ol_jobs *jobs, const struct ol_catalog *catalog,
+    const struct ol_spawn *message, const int *fds)
+{
+	struct ol_start start = { .fds = { fds[0], fds[1], fds[2] } };
+	struct ol_start_failure failure;
+	struct ol_job *job;
+
+	start.conf = ol_catalog_find(
+	    catalog, message->type, &start.groups, &start.ngroups);
+	if (start.conf == NULL || jobs->leaving ||
+	    find(jobs, message->tag) != NULL) {
+		refuse(jobs, message->tag, ENOENT,
+		    start.conf == NULL ? "no such task type is configured"
+		    : jobs->leaving    ? "the spawner ends"
+				       : "that tag is in use");
+		return;
+	}
+	job = new_job(jobs, message, start.conf);
+	if (furnish(jobs, job, fds[OL_SPAWN_NOTIFY], &failure) == -1)
 		goto err0;
-	}
-	if (bind_notify(job, fds[OL_SPAWN_NOTIFY]) == -1) {
-		error = errno;
-		snprintf(why, sizeof(why), "cannot make notify socket %s: %s",
-		    job->notify, strerror(error));
-		goto err1;
-	}
 	start.directory = start.conf->directory != NULL ? start.conf->directory
 							: job->folder.path;
-	if (start_job(jobs, job, &start, message, &error, why, sizeof(why)) ==
-	    -1)
-		goto err2;
+	if (start_job(jobs, job, &start, message, &failure) == -1)
+		goto err1;
 	LIST_INSERT_HEAD(&jobs->list, job, link);
 	OL_FAILPOINT("spawned");
-	answer->verb = OL_SPAWN_STARTED;
-	answer->pid = job->pid;
+	if (job->report == -1)
+		tell_started(job);
+	else
+		await_report(job);
 	return;
 
-err2:
+err1:
 	if (job->leaf != -1)
 		ol_cgroup_remove(&jobs->cgroups, job->instance);
 	unlink(job->notify);
-err1:
 	give_folder(jobs, job);
 err0:
-	refuse(answer, error, text, why);
+	refuse(jobs, job->tag, failure.error, failure.text);
 	free_job(job);
 }
 
 /* --- end --- */
+
+/* To its process group; or before there is one, to the process. */
+static void
+send_signal(const struct ol_job *job, int signo)
+{
+	if (kill(-job->pid, signo) == -1 && errno == ESRCH)
+		kill(job->pid, signo);
+}
 
 void
 ol_jobs_term(struct ol_jobs *jobs, uint64_t tag)
@@ -262,8 +379,8 @@ ol_jobs_term(struct ol_jobs *jobs, uint64_t tag)
 	if (job == NULL || job->ending)
 		return;
 	/* One that is stopped has to go on to hear it. */
-	kill(-job->pid, SIGTERM);
-	kill(-job->pid, SIGCONT);
+	send_signal(job, SIGTERM);
+	send_signal(job, SIGCONT);
 }
 
 void
@@ -274,7 +391,7 @@ ol_jobs_kill(struct ol_jobs *jobs, uint64_t tag)
 	if (job == NULL || job->ending)
 		return;
 	/* What is left after that, is ended when the process was reaped. */
-	kill(-job->pid, SIGKILL);
+	send_signal(job, SIGKILL);
 	ol_cgroup_kill(job->leaf);
 }
 
@@ -301,7 +418,10 @@ ol_jobs_ended(struct ol_jobs *jobs, struct ol_job *job)
 	if (job->leaf != -1)
 		close(job->leaf);
 	job->leaf = -1;
-	jobs->on_exited(jobs->arg, &message);
+	if (job->failure != NULL)
+		refuse(jobs, job->tag, job->failure->error, job->failure->text);
+	else
+		jobs->tell(jobs->arg, &message);
 	OL_FAILPOINT("reaped_told");
 	free_job(job);
 }
@@ -317,7 +437,7 @@ ol_jobs_end(struct ol_jobs *jobs)
 	jobs->give_up = ol_clock_now() + OL_SEC(10);
 	LIST_FOREACH (job, &jobs->list, link)
 		if (!job->ending)
-			kill(-job->pid, SIGKILL);
+			send_signal(job, SIGKILL);
 	ol_cgroups_kill(&jobs->cgroups);
 	ol_timer_at(jobs->timer, 0);
 }

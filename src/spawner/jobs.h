@@ -18,12 +18,19 @@
 #include "spawner/cgroup.h"
 #include "spawner/children.h"
 #include "spawner/scratch.h"
+#include "spawner/start.h"
 
 struct ol_job {
 	LIST_ENTRY(ol_job) link;
 	uint64_t tag;
 	struct ol_log log;
-	pid_t pid;   /* also of its session and process group */
+	struct ol_jobs *jobs;
+	pid_t pid; /* also of its session and process group */
+	/* Until it has executed its program, or failed to. */
+	int report; /* spawner/start.h; -1: it is known */
+	struct ol_watch *on_report;
+	struct ol_timer *late;
+	struct ol_start_failure *failure; /* owned; NULL: none */
 	bool ending; /* the process was reaped; what it left is being ended */
 	char instance[33]; /* OUTLAST_INSTANCE; also the name of its leaf */
 	uint64_t mark;
@@ -48,8 +55,8 @@ struct ol_jobs {
 	struct ol_loop *loop;
 	struct ol_scratch scratch;
 	char *notify; /* folder of the notify sockets; owned */
-	/* Nothing of it is left. */
-	void (*on_exited)(void *arg, const struct ol_spawn *);
+	/* STARTED and, when nothing of it is left, EXITED; or REFUSED. */
+	void (*tell)(void *arg, const struct ol_spawn *);
 	/* After ol_jobs_end(): nothing is left at all. */
 	void (*on_empty)(void *arg);
 	void *arg;
@@ -68,13 +75,9 @@ struct ol_jobs {
 int ol_jobs_init(struct ol_jobs *);
 void ol_jobs_fini(struct ol_jobs *);
 
-/*
- * Start what message asks for; fds stay the caller's. *answer becomes STARTED,
- * or REFUSED with its text in text[OL_SPAWN_TEXT_MAX].
- */
+/* Start what message asks for, and tell; fds stay the caller's. */
 void ol_jobs_start(struct ol_jobs *, const struct ol_catalog *,
-    const struct ol_spawn *message, const int *fds, struct ol_spawn *answer,
-    char *text);
+    const struct ol_spawn *message, const int *fds);
 
 void ol_jobs_term(struct ol_jobs *, uint64_t tag);
 void ol_jobs_kill(struct ol_jobs *, uint64_t tag);

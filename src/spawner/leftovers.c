@@ -33,9 +33,11 @@ find_session(struct ol_jobs *jobs, pid_t sid)
 static struct ol_job *
 find_owner(struct ol_jobs *jobs, pid_t pid)
 {
-	struct ol_job *job = find_session(jobs, getsid(pid));
+	struct ol_job *job = find_session(jobs, pid);
 	uint64_t mark;
 
+	if (job == NULL)
+		job = find_session(jobs, getsid(pid));
 	if (job != NULL || (mark = ol_mark_get(pid)) == 0)
 		return job;
 	LIST_FOREACH (job, &jobs->list, link)
@@ -89,6 +91,7 @@ reap(struct ol_jobs *jobs, pid_t pid)
 	int status;
 
 	if (job != NULL && !job->ending) {
+		ol_jobs_ask(job);
 		kill(-pid, SIGKILL);
 		if (wait4(pid, &job->status, 0, &job->usage) != pid)
 			return;

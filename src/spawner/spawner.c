@@ -271,7 +271,6 @@ start(struct spawner *spawner, const struct ol_spawn *message, const int *fds)
 		.tag = message->tag,
 		.error = EAGAIN,
 		.text = "the spawner has not got the configuration" };
-	char text[OL_SPAWN_TEXT_MAX];
 
 	/* It was sent to us before the engine got it. */
 	if (spawner->catalog == NULL ||
@@ -281,9 +280,9 @@ start(struct spawner *spawner, const struct ol_spawn *message, const int *fds)
 		return;
 	if (spawner->catalog != NULL &&
 	    ol_catalog_generation(spawner->catalog) >= message->generation)
-		ol_jobs_start(&spawner->jobs, spawner->catalog, message, fds,
-		    &answer, text);
-	tell(spawner, &answer);
+		ol_jobs_start(&spawner->jobs, spawner->catalog, message, fds);
+	else
+		tell(spawner, &answer);
 }
 
 static void
@@ -411,7 +410,7 @@ ol_spawner_run(int master, int engine)
 	STAILQ_INIT(&spawner.reports);
 	spawner.loop = ol_must(ol_loop_new());
 	spawner.jobs.loop = spawner.loop;
-	spawner.jobs.on_exited = tell;
+	spawner.jobs.tell = tell;
 	spawner.jobs.on_empty = on_empty;
 	spawner.jobs.arg = &spawner;
 	ol_spawn_prepare(engine);

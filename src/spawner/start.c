@@ -5,7 +5,6 @@
 #include <linux/sched.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -18,11 +17,7 @@
 #include "spawner/mark.h"
 #include "spawner/start.h"
 
-enum {
-	STACK = 64 * 1024,
-	/* How long a child that does not share our memory may take. */
-	PATIENCE_MS = 5000,
-};
+enum { STACK = 64 * 1024 };
 
 enum step {
 	STEP_NONE,
@@ -36,18 +31,14 @@ enum step {
 	STEP_DIRECTORY,
 	STEP_EXECUTE,
 	STEP_INTERPRETER,
-	STEP_ANSWER,
-};
-
-struct failure {
-	enum step step;
-	int error;
 };
 
 struct child {
 	const struct ol_start *start;
-	struct failure failure; /* seen by us when memory is shared */
-	int report;		/* where it is written to, or -1 */
+	pid_t parent;
+	enum step step; /* seen by us when memory is shared, as error is */
+	int error;
+	int report; /* where its failure is written to, or -1 */
 };
 
 static int
@@ -116,7 +107,7 @@ reset_signals(void)
 
 /* Everything up to the program; returns where it failed, with errno set. */
 static enum step
-go(const struct ol_start *start)
+go(const struct ol_start *start, pid_t parent)
 {
 	char *const *argv = start->conf->program;
 	enum step step;
@@ -138,6 +129,8 @@ go(const struct ol_start *start)
 		return STEP_USER;
 	/* Cleared by a change of user, so set after it. */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != parent)
+		raise(SIGKILL);
 	if (chdir(start->directory) == -1)
 		return STEP_DIRECTORY;
 	reset_signals();
@@ -150,101 +143,16 @@ go(const struct ol_start *start)
 	return STEP_EXECUTE;
 }
 
-/* On a stack that the sanitizers do not know. */
-__attribute__((no_sanitize("address"))) static int
-run_child(void *arg)
-{
-	struct child *child = arg;
-	ssize_t n;
-
-	child->failure.step = go(child->start);
-	child->failure.error = errno;
-	if (child->report != -1) {
-		n = write(
-		    child->report, &child->failure, sizeof(child->failure));
-		(void)n; /* nobody else is there to be told */
-	}
-	syscall(SYS_exit_group, 127);
-	return 127;
-}
-
-static pid_t
-start_shared(struct child *child)
-{
-	char *stack = ol_must(aligned_alloc(16, STACK));
-	pid_t pid;
-	int saved;
-
-	child->report = -1;
-	/* It is done with the stack when we go on. */
-	pid = clone(
-	    run_child, stack + STACK, CLONE_VM | CLONE_VFORK | SIGCHLD, child);
-	saved = errno;
-	free(stack);
-	errno = saved;
-	return pid;
-}
-
-/* What the child says before it executes; its end is what it does not say. */
 static void
-await(struct child *child, int report, pid_t pid)
-{
-	struct pollfd p = { .fd = report, .events = POLLIN };
-	int64_t until = ol_clock_now() + OL_MSEC(PATIENCE_MS);
-	int64_t left;
-	int n;
-
-	do {
-		left = (until - ol_clock_now()) / OL_MSEC(1);
-		n = poll(&p, 1, left > 0 ? (int)left : 0);
-	} while (n == -1 && errno == EINTR);
-	if (n == 1 &&
-	    read(report, &child->failure, sizeof(child->failure)) >= 0)
-		return;
-	child->failure = (struct failure){ STEP_ANSWER, ETIMEDOUT };
-	kill(pid, SIGKILL);
-}
-
-/* As fork(), into the cgroup. */
-static pid_t
-fork_into(int *cgroup)
-{
-	struct clone_args args = {
-		.flags = CLONE_INTO_CGROUP,
-		.exit_signal = SIGCHLD,
-		.cgroup = (__u64)*cgroup,
-	};
-	pid_t pid = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
-
-	if (pid != -1 || errno == EAGAIN || errno == ENOMEM)
-		return pid;
-	*cgroup = -1;
-	return fork();
-}
-
-static pid_t
-start_forked(struct child *child, int *cgroup)
-{
-	int pipe[2];
-	pid_t pid;
-
-	if (pipe2(pipe, O_CLOEXEC) == -1)
-		return -1;
-	child->report = pipe[1];
-	pid = *cgroup != -1 ? fork_into(cgroup) : fork();
-	if (pid == 0)
-		run_child(child);
-	close(pipe[1]);
-	if (pid > 0)
-		await(child, pipe[0], pid);
-	close(pipe[0]);
-	return pid;
-}
-
-static void
-describe(const struct ol_start *start, enum step step, char *text, size_t size)
+describe(const struct ol_start *start, enum step step, int error,
+    struct ol_start_failure *failure)
 {
 	const struct ol_conf_task *conf = start->conf;
+	size_t size = sizeof(failure->text);
+	char *text = failure->text;
+
+	memset(failure, 0, sizeof(*failure));
+	failure->error = error;
 
 	switch (step) {
 	case STEP_NONE:
@@ -282,41 +190,125 @@ describe(const struct ol_start *start, enum step step, char *text, size_t size)
 		snprintf(text, size, "cannot find the interpreter (#!) of %s",
 		    conf->program[0]);
 		break;
-	case STEP_ANSWER:
-		snprintf(text, size,
-		    "the new process did not come to execute "
-		    "%s in time",
-		    conf->program[0]);
-		break;
 	}
+	strlcat(text, ": ", size);
+	strlcat(text, strerror(error), size);
+}
+
+/* On a stack that the sanitizers do not know. */
+__attribute__((no_sanitize("address"))) static int
+run_child(void *arg)
+{
+	struct child *child = arg;
+	struct ol_start_failure failure;
+	ssize_t n;
+
+	child->step = go(child->start, child->parent);
+	child->error = errno;
+	if (child->report != -1) {
+		describe(child->start, child->step, child->error, &failure);
+		n = write(child->report, &failure, sizeof(failure));
+		(void)n; /* nobody else is there to be told */
+	}
+	syscall(SYS_exit_group, 127);
+	return 127;
+}
+
+static pid_t
+start_shared(struct child *child)
+{
+	char *stack = ol_must(aligned_alloc(16, STACK));
+	pid_t pid;
+	int saved;
+
+	child->report = -1;
+	/* It is done with the stack when we go on. */
+	pid = clone(
+	    run_child, stack + STACK, CLONE_VM | CLONE_VFORK | SIGCHLD, child);
+	saved = errno;
+	free(stack);
+	errno = saved;
+	return pid;
+}
+
+/* As fork(), into the cgroup. */
+static pid_t
+fork_into(int *cgroup)
+{
+	struct clone_args args = {
+		.flags = CLONE_INTO_CGROUP,
+		.exit_signal = SIGCHLD,
+		.cgroup = (__u64)*cgroup,
+	};
+	pid_t pid = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
+
+	if (pid != -1 || errno == EAGAIN || errno == ENOMEM)
+		return pid;
+	*cgroup = -1;
+	return fork();
+}
+
+static pid_t
+start_forked(struct child *child, int *cgroup, int *report)
+{
+	int pipe[2], saved;
+	pid_t pid;
+
+	if (pipe2(pipe, O_CLOEXEC | O_NONBLOCK) == -1)
+		return -1;
+	child->report = pipe[1];
+	pid = *cgroup != -1 ? fork_into(cgroup) : fork();
+	if (pid == 0)
+		run_child(child);
+	saved = errno;
+	close(pipe[1]);
+	if (pid == -1)
+		close(pipe[0]);
+	else
+		*report = pipe[0];
+	errno = saved;
+	return pid;
 }
 
 pid_t
-ol_start(struct ol_start *start, int *error, char *text, size_t size)
+ol_start(struct ol_start *start, int *report, struct ol_start_failure *failure)
 {
-	struct child child = { .start = start };
+	struct child child = { .start = start, .parent = getpid() };
 	uid_t uid = start->conf->uid;
 	sigset_t all, before;
 	pid_t pid;
+	int error;
 
+	*report = -1;
 	/* A handler of ours must not run in the child. */
 	sigfillset(&all);
 	sigprocmask(SIG_SETMASK, &all, &before);
 	if (start->cgroup == -1 && (uid == (uid_t)-1 || uid == getuid()))
 		pid = start_shared(&child);
 	else
-		pid = start_forked(&child, &start->cgroup);
-	*error = errno;
+		pid = start_forked(&child, &start->cgroup, report);
+	error = errno;
 	sigprocmask(SIG_SETMASK, &before, NULL);
-	if (pid > 0 && child.failure.step == STEP_NONE)
+	if (pid > 0 && child.step == STEP_NONE)
 		return pid;
 	if (pid > 0) {
-		*error = child.failure.error;
+		error = child.error;
 		while (waitpid(pid, NULL, 0) == -1 && errno == EINTR)
 			;
 	}
-	describe(start, child.failure.step, text, size);
-	strlcat(text, ": ", size);
-	strlcat(text, strerror(*error), size);
+	describe(start, child.step, error, failure);
 	return -1;
+}
+
+enum ol_start_news
+ol_start_news(int report, struct ol_start_failure *failure)
+{
+	ssize_t n = read(report, failure, sizeof(*failure));
+
+	if (n == -1 && (errno == EAGAIN || errno == EINTR))
+		return OL_START_NO_NEWS;
+	if (n != sizeof(*failure))
+		return OL_START_EXECUTED;
+	failure->text[sizeof(failure->text) - 1] = '\0';
+	return OL_START_FAILED;
 }

@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "config/conf.h"
+#include "run/spawn.h"
 
 struct ol_start {
 	const struct ol_conf_task *conf;
@@ -27,11 +28,28 @@ struct ol_start {
 	int cgroup;
 };
 
+/* Why there is no program: an errno, and a phrase for people: "cannot execute
+ * /usr/local/bin/x: Permission denied". */
+struct ol_start_failure {
+	int error;
+	char text[OL_SPAWN_TEXT_MAX];
+};
+
 /*
- * The process has executed its program, as the leader of a session of its own.
- * -1: *error is the errno and text a phrase for people: "cannot execute
- * /usr/local/bin/x: Permission denied". Nothing is left to be reaped then.
+ * A child of ours, soon the leader of a session of its own. When *report is -1
+ * it has executed its program; else that is a descriptor, the caller's, which
+ * can be read when there is news. Returns -1 with *failure when there is none:
+ * then nothing is left to be reaped.
  */
-pid_t ol_start(struct ol_start *, int *error, char *text, size_t size);
+pid_t ol_start(struct ol_start *, int *report, struct ol_start_failure *);
+
+enum ol_start_news {
+	OL_START_NO_NEWS,
+	OL_START_EXECUTED, /* or killed before it could say anything */
+	OL_START_FAILED,   /* *failure says why; it ends by itself */
+};
+
+/* Does not block. A child that has ended leaves no doubt. */
+enum ol_start_news ol_start_news(int report, struct ol_start_failure *);
 
 #endif

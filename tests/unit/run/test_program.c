@@ -90,6 +90,21 @@ static const struct script scripts[] = {
 	    "kill -0 $PPID 2>/dev/null && echo could kill; "
 	    "setsid sleep 100 & exit 0",
 	    "user nobody;" },
+	/* Stops whatever of its user the spawner starts, on its way. */
+	{ "stopper",
+	    "exec python3 -c 'import os, signal, time\n"
+	    "parent, end = os.getppid(), time.time() + 6\n"
+	    "print(1, flush=True)\n"
+	    "path = \"/proc/%d/task/%d/children\" % (parent, parent)\n"
+	    "while time.time() < end:\n"
+	    "  for pid in open(path).read().split():\n"
+	    "    if int(pid) != os.getpid():\n"
+	    "      try:\n"
+	    "        os.kill(int(pid), signal.SIGSTOP)\n"
+	    "      except OSError:\n"
+	    "        pass'",
+	    "user nobody;" },
+	{ "victim", "exec true", "user nobody; timeout 1s; kill_grace 1s;" },
 	{ "absent", NULL, NULL },
 	{ "interpreter", NULL, NULL },
 	{ "lost", "exec sleep 30", NULL },
@@ -566,6 +581,35 @@ test_user(void **state)
 	ended_free(&e);
 }
 
+/* One user's programs cannot hold up another's by stopping their own. */
+static void
+test_stopper(void **state)
+{
+	struct ended stopper = { 0 }, victims[8] = { { 0 } }, e = { 0 };
+	int64_t begun;
+	int i;
+
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	house_start(&h, "stopper", &stopper);
+	house_pause(&h, 500);
+	begun = ol_clock_now();
+	for (i = 0; i < 8; i++)
+		house_start(&h, "victim", &victims[i]);
+	house_run(&h, "hello", &e);
+	assert_int_equal(e.end.ending.outcome, OL_OUTCOME_OK);
+	assert_true(ol_clock_now() - begun < OL_SEC(4));
+	ended_free(&e);
+	for (i = 0; i < 8; i++) {
+		house_wait(&h, &victims[i]);
+		ended_free(&victims[i]);
+	}
+	ol_run_stop(stopper.running, OL_RUN_KILL);
+	house_wait(&h, &stopper);
+	ended_free(&stopper);
+}
+
 static void
 test_limits(void **state)
 {
@@ -708,12 +752,13 @@ main(void)
 		cmocka_unit_test(test_place),
 		cmocka_unit_test(test_isolation),
 		cmocka_unit_test(test_user),
+		cmocka_unit_test(test_stopper),
 		cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_lost),
 		cmocka_unit_test(test_end),
 	};
 
-	alarm(100);
+	alarm(200);
 	return cmocka_run_group_tests(tests, open_house, close_house);
 }
