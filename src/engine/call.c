@@ -152,6 +152,18 @@ ol_call_answer_soon(struct ol_engine *e)
 		ol_call_answer(call, NULL, NULL);
 }
 
+/* Whether it waits for the durable store itself. */
+static bool
+awaits_disk(const struct ol_engine_call *call)
+{
+	const struct ol_engine *e = call->engine;
+
+	if (call->item != NULL)
+		return call->item->request != NULL &&
+		       ol_core_store(e, call->item->task) == e->durable;
+	return call->request != NULL && call->store == e->durable;
+}
+
 static void
 answer_late(struct ol_engine_call *call)
 {
@@ -174,8 +186,12 @@ ol_call_late(void *engine)
 	int64_t now = ol_clock_now();
 	struct ol_engine_call *call;
 
-	while ((call = TAILQ_FIRST(&e->calls)) != NULL && call->deadline <= now)
+	while (
+	    (call = TAILQ_FIRST(&e->calls)) != NULL && call->deadline <= now) {
+		if (awaits_disk(call))
+			ol_silence_begin(e, call->deadline - patience);
 		answer_late(call);
+	}
 	if (call != NULL)
 		ol_timer_at(e->late, call->deadline);
 }
@@ -342,6 +358,7 @@ mark(struct ol_engine_call *call)
 	struct ol_engine *e = call->engine;
 	const struct ol_task *task = ol_scheduler_find(e->scheduler, &call->id);
 
+	call->store = ol_core_store(e, task);
 	call->request = ol_write_mark(e, task, on_marked, call);
 	if (call->request == NULL)
 		look_first(call);

@@ -57,6 +57,8 @@ struct ol_engine {
 	int64_t loading_since; /* the clock's */
 	uint32_t limit;	       /* of attempts at once */
 	bool loading, failing, connected, closing;
+	bool silent; /* the durable store does not answer: see silence.c */
+	int64_t silent_since;
 	bool is_planned;	/* the janitor will come */
 	bool draining, drained; /* drained: was told */
 	int64_t drain_since, deadline, grace;
@@ -125,6 +127,11 @@ void ol_drain_extend(struct ol_item *, int64_t asked);
 
 /* The next page of the tasks of an earlier life. */
 void ol_load_next(void *engine);
+
+/* --- silence.c --- */
+
+/* The durable store was asked at that time and did not answer yet. */
+void ol_silence_begin(struct ol_engine *, int64_t since);
 
 /* --- retain.c --- */
 

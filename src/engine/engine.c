@@ -234,6 +234,10 @@ ol_engine_health(const struct ol_engine *e, const char **why)
 		*why = "the store does not work; see the log";
 		return OL_ENGINE_FAILING;
 	}
+	if (e->silent) {
+		*why = "the store does not answer; see the log";
+		return OL_ENGINE_FAILING;
+	}
 	if (e->loading) {
 		*why = "the tasks of an earlier life are being read";
 		return OL_ENGINE_LOADING;

@@ -147,6 +147,8 @@ refusal(const struct ol_engine *e, const struct ol_conf_task *conf)
 		return "the tasks of an earlier life are being read";
 	if (e->failing && conf->durable != OL_DURABLE_OFF)
 		return "the store does not work";
+	if (e->silent && conf->durable != OL_DURABLE_OFF)
+		return "the store does not answer";
 	return NULL;
 }
 

@@ -34,7 +34,8 @@ static struct {
 	struct disk disks[FILES];
 	int count[FAULTFS_CALLS], when[FAULTFS_CALLS], times[FAULTFS_CALLS];
 	int rc[FAULTFS_CALLS];
-	int writes_left; /* until the power fails */
+	int hang[FAULTFS_CALLS]; /* ms, of the next call; 0: not */
+	int writes_left;	 /* until the power fails */
 	bool off;
 } fs = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
@@ -42,9 +43,11 @@ static struct {
 static int
 count(enum faultfs_call call)
 {
-	int n, rc = SQLITE_OK;
+	int n, ms, rc = SQLITE_OK;
 
 	pthread_mutex_lock(&fs.lock);
+	ms = fs.hang[call];
+	fs.hang[call] = 0;
 	n = ++fs.count[call];
 	if (call == FAULTFS_WRITE && --fs.writes_left == 0)
 		fs.off = true;
@@ -54,6 +57,8 @@ count(enum faultfs_call call)
 		 n < fs.when[call] + fs.times[call])
 		rc = fs.rc[call];
 	pthread_mutex_unlock(&fs.lock);
+	if (ms > 0)
+		usleep((useconds_t)ms * 1000);
 	return rc;
 }
 
@@ -315,6 +320,14 @@ faultfs_fail(enum faultfs_call call, int when, int times, int rc)
 	pthread_mutex_unlock(&fs.lock);
 }
 
+void
+faultfs_hang(enum faultfs_call call, int ms)
+{
+	pthread_mutex_lock(&fs.lock);
+	fs.hang[call] = ms;
+	pthread_mutex_unlock(&fs.lock);
+}
+
 int
 faultfs_count(enum faultfs_call call)
 {
@@ -372,4 +385,5 @@ faultfs_power_on(void)
 	fs.off = false;
 	fs.writes_left = 0;
 	memset(fs.when, 0, sizeof(fs.when));
+	memset(fs.hang, 0, sizeof(fs.hang));
 }

@@ -27,6 +27,9 @@ void faultfs_reset(void);
  * fail with a result of SQLite's. */
 void faultfs_fail(enum faultfs_call, int when, int times, int rc);
 
+/* The next call of that kind takes so long. */
+void faultfs_hang(enum faultfs_call, int ms);
+
 /* Calls of that kind so far. */
 int faultfs_count(enum faultfs_call);
 

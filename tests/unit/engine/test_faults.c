@@ -216,6 +216,106 @@ test_a_row_that_somebody_changed(void **state)
 	world_until_state(w, &next, "succeeded");
 }
 
+/*
+ * A disk that hangs: nobody waits for more than a second, what needs no disk
+ * goes on, and afterwards memory and disk agree.
+ */
+static void
+test_a_disk_that_hangs(void **state)
+{
+	const struct ol_engine_submit submit = { .type = "cut" },
+				      off = { .type = "mail" };
+	struct world *w = *state;
+	struct said said, mail;
+	struct ol_id running;
+	int64_t began, asked;
+
+	world_type(w, "mail")->durable = OL_DURABLE_OFF;
+	w->types[0].concurrency = 10;
+	world_open(w);
+	running = world_add(w, "cut");
+	world_attempt(w, &running);
+	faultfs_hang(FAULTFS_WRITE, 4000);
+	began = ol_clock_now();
+	said = world_submit(w, &submit);
+	assert_int_equal(said.answer, OL_ENGINE_UNSURE);
+	assert_true(said.retry_after > 0);
+	assert_true(ol_clock_now() - began < OL_SEC(1));
+	/* Known now: told at once, and not stored. */
+	assert_non_null(why(w));
+	asked = ol_clock_now();
+	assert_int_equal(world_submit(w, &submit).answer, OL_ENGINE_NOT_TAKEN);
+	assert_true(ol_clock_now() - asked < OL_MSEC(500));
+	mail = world_submit(w, &off);
+	assert_int_equal(mail.answer, OL_ENGINE_OK);
+	world_succeed(world_attempt(w, &mail.object.id), "sent");
+	world_until_state(w, &mail.object.id, "succeeded");
+	assert_string_equal(world_result(w, &mail.object.id).body, "sent");
+	/* What is on that disk cannot be told, in time. */
+	asked = ol_clock_now();
+	assert_int_equal(world_get(w, &running).answer, OL_ENGINE_NOT_TAKEN);
+	assert_int_equal(world_cancel(w, &running).answer, OL_ENGINE_UNSURE);
+	assert_true(ol_clock_now() - asked < OL_SEC(2));
+	assert_string_equal(world_attempt(w, &running)->stops, "cancel ");
+	assert_true(ol_clock_now() - began < OL_SEC(4));
+	until_healthy(w);
+	assert_true(ol_clock_now() - began >= OL_SEC(4));
+	/* The one that nobody knew of was stored: it runs, once. */
+	world_until(w, &w->running, 2);
+	assert_int_equal(w->started, 3);
+	world_fail(
+	    world_attempt(w, &running), OL_OUTCOME_INTERRUPTED, NULL, "");
+	world_until_state(w, &running, "cancelled");
+	running = TAILQ_FIRST(&w->attempts)->id;
+	world_succeed(TAILQ_FIRST(&w->attempts), NULL);
+	world_until_state(w, &running, "succeeded");
+	running = world_add(w, "cut");
+	world_succeed(world_attempt(w, &running), NULL);
+	world_until_state(w, &running, "succeeded");
+	assert_int_equal(w->started, 4);
+	assert_all_ended(w);
+}
+
+/* What ended cannot be written: the drain is not done, and the stop ends. */
+static void
+test_a_drain_on_a_full_disk(void **state)
+{
+	struct world *w = *state;
+	struct ol_id id, other;
+	int64_t began;
+
+	world_open(w);
+	id = world_add(w, "cut");
+	other = world_add(w, "cut");
+	world_attempt(w, &other);
+	world_attempt(w, &id);
+	faultfs_fail(FAULTFS_WRITE, 1, 100000, SQLITE_FULL);
+	ol_engine_drain(w->engine, ol_clock_now() + OL_MSEC(100), 0);
+	world_run(w, 150);
+	assert_string_equal(world_attempt(w, &id)->stops, "interrupt kill ");
+	world_fail(world_attempt(w, &id), OL_OUTCOME_LOST, "signal", "");
+	world_run(w, 200);
+	assert_int_equal(w->drained, 0);
+	/* The other one was told, and has not ended. */
+	began = ol_clock_now();
+	world_close(w);
+	assert_true(ol_clock_now() - began < OL_SEC(2));
+	faultfs_fail(FAULTFS_WRITE, 1, 0, SQLITE_OK);
+	world_open(w);
+	assert_int_equal(world_attempt(w, &id)->number, 2);
+	assert_int_equal(world_attempt(w, &other)->number, 2);
+	/* With a disk that works again, it is done by itself. */
+	faultfs_fail(FAULTFS_WRITE, 1, 100000, SQLITE_FULL);
+	ol_engine_drain(w->engine, OL_NEVER, 0);
+	world_succeed(world_attempt(w, &id), NULL);
+	world_succeed(world_attempt(w, &other), NULL);
+	world_run(w, 200);
+	assert_int_equal(w->drained, 0);
+	faultfs_fail(FAULTFS_WRITE, 1, 0, SQLITE_OK);
+	world_until(w, &w->drained, 1);
+	assert_all_ended(w);
+}
+
 /* --- The storm. --- */
 
 enum { BOOK = 200000 };
@@ -518,6 +618,8 @@ main(void)
 		TEST(test_an_unknown_end_is_found_out),
 		TEST(test_an_end_that_did_not_arrive),
 		TEST(test_a_row_that_somebody_changed),
+		TEST(test_a_disk_that_hangs),
+		TEST(test_a_drain_on_a_full_disk),
 		TEST(test_storm),
 	};
 	static const struct ol_log_sink quiet = { .target = OL_LOG_FILE,
