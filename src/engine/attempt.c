@@ -101,7 +101,7 @@ launch(struct ol_item *item)
 static void
 launch_when_read(struct ol_item *item)
 {
-	if (item->row_request == NULL && item->payload_request == NULL &&
+	if (item->is_due && item->row != NULL && item->has_payload &&
 	    !item->is_unbegun)
 		launch(item);
 }
@@ -110,6 +110,9 @@ launch_when_read(struct ol_item *item)
 static void
 on_unread(struct ol_item *item, const struct ol_answer *answer)
 {
+	/* It was read ahead: there is another time for it. */
+	if (!item->is_due)
+		return;
 	ol_attempt_forget(item);
 	if (answer->failed != OL_STORE_DONE) {
 		end_unbegun(item, OL_OUTCOME_INTERRUPTED, true);
@@ -151,13 +154,34 @@ on_payload(void *arg, const struct ol_answer *answer)
 	launch_when_read(item);
 }
 
+/* What it takes to launch it, unless it is here or on its way. */
+static void
+read_ahead(struct ol_item *item)
+{
+	struct ol_store *store = ol_core_store(item->engine, item->task);
+	const uint8_t *id = item->task->id.bytes;
+
+	if (item->row == NULL && item->row_request == NULL)
+		item->row_request = ol_store_get(store, id, on_row, item);
+	if (!item->has_payload && item->payload_request == NULL)
+		item->payload_request =
+		    ol_store_payload(store, id, on_payload, item);
+}
+
+void
+ol_attempt_prepare(struct ol_item *item)
+{
+	if (!item->stale && !item->engine->closing)
+		read_ahead(item);
+}
+
 void
 ol_attempt_spawn(void *engine, struct ol_task *task)
 {
 	struct ol_engine *e = engine;
 	struct ol_item *item = ol_item_of(e, task);
-	struct ol_store *store = ol_core_store(e, task);
 
+	item->is_due = true;
 	if (item->stale) {
 		ol_failure_set(&item->failure, "refused",
 		    "its row in the store was changed by somebody else");
@@ -166,12 +190,8 @@ ol_attempt_spawn(void *engine, struct ol_task *task)
 		end_unbegun(item, OL_OUTCOME_INTERRUPTED, false);
 	else if (item->row != NULL && item->has_payload)
 		launch(item);
-	else {
-		item->row_request =
-		    ol_store_get(store, task->id.bytes, on_row, item);
-		item->payload_request =
-		    ol_store_payload(store, task->id.bytes, on_payload, item);
-	}
+	else
+		read_ahead(item);
 }
 
 void

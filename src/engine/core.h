@@ -105,6 +105,12 @@ RB_PROTOTYPE(ol_keys, ol_item, by_key, ol_item_key_compare)
 
 /* --- attempt.c --- */
 
+/*
+ * Its start is being written: read what it takes to launch it right behind
+ * that, as the store is there anyway.
+ */
+void ol_attempt_prepare(struct ol_item *);
+
 /* hands->spawn, hands->stop */
 void ol_attempt_spawn(void *engine, struct ol_task *);
 void ol_attempt_stop(void *engine, struct ol_task *, enum ol_stop);

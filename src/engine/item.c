@@ -92,7 +92,7 @@ clear(struct ol_item *item)
 	item->payload = item->result = NULL;
 	item->row = NULL;
 	item->progress_text = item->result_type = NULL;
-	item->has_payload = item->is_stopped = false;
+	item->has_payload = item->is_due = item->is_stopped = false;
 	item->started = item->began = 0;
 	item->progress = -1;
 	item->stop_at = OL_NEVER;

@@ -43,6 +43,7 @@ struct ol_item {
 	/* An attempt. */
 	struct ol_body *payload; /* until it begins */
 	bool has_payload;	 /* also when that is NULL: empty */
+	bool is_due;		 /* its start is written */
 	bool is_stopped;	 /* told so before it began */
 	bool is_unbegun; /* in unbegun: it never began, ending says why */
 	struct ol_store_request *row_request, *payload_request;

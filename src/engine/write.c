@@ -214,6 +214,8 @@ ol_write_begin(void *engine, struct ol_task *task)
 		    ol_core_store(e, task), task->id.bytes, on_row, item);
 	else
 		ask_move(item);
+	if (task->verdict == OL_EVENT_STARTED)
+		ol_attempt_prepare(item);
 }
 
 static void

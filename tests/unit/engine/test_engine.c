@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <event2/event.h>
 #include <cmocka.h>
 
 #include "base/clock.h"
@@ -480,6 +481,38 @@ test_cancel_keeps_what_was(void **state)
 	assert_true(said.object.started > 0);
 }
 
+/* What was read ahead of a start that is revoked meanwhile launches nothing. */
+static void
+test_cancel_at_each_turn_of_a_start(void **state)
+{
+	struct world *w = *state;
+	struct said cancelled;
+	struct ol_id first, second;
+	int turns, i, started, revoked = 0;
+
+	w->types[0].concurrency = 1;
+	world_open(w);
+	for (turns = 0; turns < 30; turns++) {
+		first = world_add(w, "cut");
+		second = world_add(w, "cut");
+		world_succeed(world_attempt(w, &first), NULL);
+		started = w->started;
+		for (i = 0; i < turns && w->started == started; i++)
+			event_base_loop(ol_loop_base(w->loop),
+			    EVLOOP_ONCE | EVLOOP_NO_EXIT_ON_EMPTY);
+		cancelled = world_cancel(w, &second);
+		world_run(w, 5);
+		if (strcmp(cancelled.state, "cancelled") == 0) {
+			assert_int_equal(w->started, started);
+			revoked++;
+		} else if (world_has_attempt(w, &second))
+			world_fail(world_attempt(w, &second),
+			    OL_OUTCOME_INTERRUPTED, NULL, "");
+		world_until_state(w, &second, "cancelled");
+	}
+	assert_in_range(revoked, 1, 29);
+}
+
 static void
 test_cancel_between_commit_and_spawn(void **state)
 {
@@ -899,6 +932,7 @@ main(void)
 		TEST(test_a_cancel_comes_too_late),
 		TEST(test_cancel_keeps_what_was),
 		TEST(test_cancel_between_commit_and_spawn),
+		TEST(test_cancel_at_each_turn_of_a_start),
 		TEST(test_purge),
 		TEST(test_a_call_that_nobody_waits_for),
 		TEST(test_durable_off),
