@@ -254,7 +254,6 @@ write_files()
 	result_type     image/jpeg;
 	max_payload     10m;
 	concurrency     2;
-	backoff         fixed 1s;
 
 	task small  { program $scratch/bin/slowly $scratch/bin/thumbnail --size 160; }
 	task medium { program $scratch/bin/slowly $scratch/bin/thumbnail.sh --size 480; }

@@ -191,7 +191,7 @@ for access in '/t/nosuch ' '/odd ' '/tasks/x root'; do
 	! grep -q OUTLAST_ "$T/body" || fail 'the visitor is told'
 done
 for word in 'no task type "nosuch"' 'OUTLAST_COLOUR: there is no such' \
-	'OUTLAST_ACCESS has a bad value: "root"'; do
+	'client, app, viewer and operator: "root"'; do
 	expect "lines of $word" "$(lines "$word" "$T/outlastd.log")" 1
 done
 
