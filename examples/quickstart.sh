@@ -130,9 +130,14 @@ install_packages()
 	need python3-aiosmtpd $python -c 'import aiosmtpd'
 	[ -n "$missing" ] || return 0
 	[ "$install" = yes ] || fail "not installed:$missing"
-	echo "Installing$missing (a minute)"
 	sudo=
-	[ "$(id -u)" -eq 0 ] || sudo=sudo
+	if [ "$(id -u)" -ne 0 ]; then
+		command -v sudo >/dev/null || fail "there is no sudo; as root:" \
+		    "apt-get install --no-install-recommends$missing"
+		sudo=sudo
+	fi
+	echo "Installing packages (a minute):"
+	echo "$missing" | fold -s -w 76 | sed 's/^ */  /'
 	# shellcheck disable=SC2086  # $missing is a list
 	{
 		$sudo apt-get -q update &&
@@ -254,7 +259,6 @@ write_files()
 	result_type     image/jpeg;
 	max_payload     10m;
 	concurrency     2;
-	backoff         fixed 1s;
 
 	task small  { program $scratch/bin/slowly $scratch/bin/thumbnail --size 160; }
 	task medium { program $scratch/bin/slowly $scratch/bin/thumbnail.sh --size 480; }
@@ -427,7 +431,7 @@ show_mail()
 	with open(scratch + "/received.jpg", "wb") as f:
 	    f.write(part.get_content())
 	late = (os.stat(name).st_mtime_ns - replied) / 1e9
-	print(f"  {late:.1f} s after the page, a mail to {mail['To']}: "
+	print(f"    {late:.1f} s after the page, a mail to {mail['To']}: "
 	      f"\"{mail['Subject']}\", with {part.get_filename()}")
 	END
 }
@@ -441,7 +445,7 @@ tell_signup()
 	    -d address=visitor@example.org "http://127.0.0.1:$port2/")
 	replied=$(date +%s%N)
 	echo "  \$ curl -d address=visitor@example.org http://127.0.0.1:$port2/"
-	echo "$answer" | awk '{ printf "  HTTP %s after %.1f ms\n", $1, $2 * 1000 }'
+	echo "$answer" | awk '{ printf "    HTTP %s after %.1f ms\n", $1, $2 * 1000 }'
 	[ "${answer%% *}" = 303 ] || fail "the form was not taken"
 	sleep 2
 	kill -CONT "$(pid_of smtp)"
@@ -480,7 +484,7 @@ tell_recycle()
 	done
 	told_since "$seen"
 	[ -n "$new" ] || fail "no new process answered while $old finished"
-	echo "  meanwhile $asked pages were asked for and answered, by $old and then by $new"
+	echo "    meanwhile $asked pages were asked for and answered, by $old and then by $new"
 }
 
 finish()
@@ -511,13 +515,17 @@ while [ $# -gt 0 ]; do
 		port=$2
 		shift
 		;;
-	*) fail "$usage" ;;
+	*) fail "no such option: $1; $usage" ;;
 	esac
 	shift
 done
+# Six digits would be no number for the shell; below 1024 only root listens.
 case $port in
-'' | *[!0-9]*) fail "$usage" ;;
+'' | *[!0-9]* | ??????*) port=0 ;;
 esac
+if [ "$port" -lt 1024 ] || [ "$port" -gt 65000 ]; then
+	fail "--port takes a number from 1024 to 65000"
+fi
 
 if [ -z "$only_stop" ] && [ -f "$tree/config.status" ]; then
 	fail "this folder was configured in place: make distclean first"

@@ -40,8 +40,12 @@ find_route(struct ol_exchange *x, struct ol_refusal *refusal)
 		x->route = &ol_routes[0];
 		return 0;
 	}
-	if (path == NULL ||
-	    ol_route_find(&found, e->method, path, e->query) == -1)
+	if (path == NULL)
+		return ol_problem_refuse(refusal, OL_PROBLEM_NOT_FOUND,
+		    "this location submits nothing (it has no fastcgi_param "
+		    "OUTLAST_TASK), and the path is not below \"%s\"",
+		    x->base);
+	if (ol_route_find(&found, e->method, path, e->query) == -1)
 		return ol_problem_refuse(
 		    refusal, OL_PROBLEM_NOT_FOUND, "there is no such path");
 	if (found.route == NULL && e->method != OL_METHOD_OPTIONS)

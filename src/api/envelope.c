@@ -313,6 +313,18 @@ refuse(struct ol_refusal *refusal, const struct row *row,
 	    refusal, OL_PROBLEM_BAD_REQUEST, "%s %s", row->name, why);
 }
 
+static const char *
+why_bad(const struct row *row)
+{
+	if (row->whose == HEADERS)
+		return "comes twice";
+	if (row->read == read_access)
+		return "is none of client, app, viewer and operator";
+	if (row->read == read_base)
+		return "is no path such as /tasks";
+	return "has a bad value";
+}
+
 /* seen: a bit for each row of the server's that has come with a value. */
 static int
 read_pair(struct ol_envelope *e, const struct ol_pair *pair, unsigned *seen,
@@ -347,8 +359,7 @@ read_pair(struct ol_envelope *e, const struct ol_pair *pair, unsigned *seen,
 	if (strlen(pair->value) != pair->value_len && row->read != read_session)
 		return refuse(refusal, row, pair, "has a NUL in its value");
 	if (!row->read(e, &value))
-		return refuse(refusal, row, pair,
-		    row->whose == HEADERS ? "comes twice" : "has a bad value");
+		return refuse(refusal, row, pair, why_bad(row));
 	return 0;
 }
 

@@ -116,6 +116,10 @@ ol_text_json(char *dst, size_t size, const char *src, size_t len)
 			piece[0] = '\\';
 			piece[1] = (char)s[i];
 			put = 2;
+		} else if (s[i] == '\n' || s[i] == '\t') {
+			piece[0] = '\\';
+			piece[1] = s[i] == '\n' ? 'n' : 't';
+			put = 2;
 		} else if (s[i] < 0x20 || s[i] == 0x7f) {
 			put = (size_t)snprintf(
 			    piece, sizeof(piece), "\\u%04x", s[i]);

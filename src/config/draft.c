@@ -213,8 +213,6 @@ void
 ol_draft_run_user(struct ol_draft *draft, const struct ol_directive *block,
     const struct ol_seen *seen, char **user, uid_t *uid, gid_t *gid)
 {
-	const char *what = block->words[0].text;
-
 	if (draft->world->euid != 0 || draft->world->checked ||
 	    ol_draft_has(seen, OL_IN_POOL | OL_IN_TASK, "user"))
 		return;
@@ -225,11 +223,10 @@ ol_draft_run_user(struct ol_draft *draft, const struct ol_directive *block,
 	/* It is the account that is missing: one fault for all blocks. */
 	if (!draft->told_run_user)
 		ol_diagnostic_error(draft->diagnostics, block->words[0].place,
-		    "a %s without \"user\" runs as \"" RUN_USER "\", and "
+		    "a block without \"user\" runs as \"" RUN_USER "\", and "
 		    "there is no such user: create it (adduser --system "
 		    "--group --no-create-home " RUN_USER
-		    "), or add \"user NAME;\"",
-		    what);
+		    "), or add \"user NAME;\"");
 	draft->told_run_user = true;
 }
 

@@ -120,7 +120,7 @@ on_all(struct ol_engine *e)
 	e->loading = false;
 	if (e->loaded > 0 || e->unloadable > 0)
 		ol_log_notice(NULL,
-		    "engine: %u unfinished tasks were read in %lld ms%s",
+		    "engine: unfinished tasks: %u, read in %lld ms%s",
 		    e->loaded,
 		    (long long)((ol_clock_now() - e->loading_since) /
 				OL_MSEC(1)),

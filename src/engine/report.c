@@ -1,8 +1,12 @@
+#include <ctype.h>
 #include <stdio.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "engine/core.h"
+
+/* So much of what a program said last stands in the log. */
+enum { WORDS_MAX = 200 };
 
 void
 ol_report_about(
@@ -15,23 +19,43 @@ ol_report_about(
 	    ol_scheduler_queue_of(e->scheduler, task)->name);
 }
 
-/* What its attempt said in the end: ": exit 1: No such file", or "". */
+/* The last line of its standard error that is not blank; *len 0: none. */
+static const char *
+last_words(const struct ol_failure *f, int *len)
+{
+	size_t end = f->size, start;
+
+	while (end > 0 && isspace((unsigned char)f->text[end - 1]))
+		end--;
+	for (start = end; start > 0 && f->text[start - 1] != '\n'; start--)
+		;
+	*len = end - start < WORDS_MAX ? (int)(end - start) : WORDS_MAX;
+	return f->text + start;
+}
+
+/* Why its attempt ended: ": exit 1, \"No such file\"", or "". */
 static const char *
 reason(const struct ol_item *item, char *buf, size_t size)
 {
 	const struct ol_failure *f = item != NULL ? &item->failure : NULL;
+	const char *words;
+	int n, len = 0;
 
 	buf[0] = '\0';
 	if (f == NULL || f->kind == NULL)
 		return buf;
-	snprintf(
+	n = snprintf(
 	    buf, size, ": %s", f->message[0] != '\0' ? f->message : f->kind);
+	words = f->text != NULL ? last_words(f, &len) : NULL;
+	if (len > 0 && n > 0 && (size_t)n < size)
+		snprintf(buf + n, size - (size_t)n, ", \"%.*s\"", len, words);
 	return buf;
 }
 
 static void
-on_waiting(const struct ol_log *log, const struct ol_task *task,
-    const struct ol_item *item, const char *why, enum ol_task_event event)
+on_waiting(const struct ol_log *log, const struct ol_queue *q,
+    const struct ol_task *task, const struct ol_item *item, const char *why,
+    enum ol_task_event event)
 {
 	int64_t now = ol_clock_now();
 
@@ -43,10 +67,13 @@ on_waiting(const struct ol_log *log, const struct ol_task *task,
 	else if (item != NULL && item->ending.outcome == OL_OUTCOME_LOST)
 		ol_log_notice(log, "attempt %u was lost%s; again at once",
 		    task->attempt, why);
-	else if (why[0] != '\0')
-		ol_log_notice(log,
-		    "attempt %u did not begin%s; it does not count",
-		    task->attempt, why);
+	else if (item != NULL && item->ending.unreachable)
+		ol_log_warn(log,
+		    "attempt %u did not begin%s; it does not count, the next "
+		    "one of its type in %d s",
+		    task->attempt, why,
+		    ol_clock_seconds_left(
+			ol_clock_after(q->backoff_until, OL_MSEC(500)), now));
 	else
 		ol_log_info(log, "attempt %u was stopped; it does not count",
 		    task->attempt);
@@ -56,7 +83,7 @@ void
 ol_report_moved(const struct ol_engine *e, const struct ol_task *task,
     const struct ol_item *item, enum ol_task_event event)
 {
-	char why[OL_RUN_MESSAGE_MAX + 8];
+	char why[OL_RUN_MESSAGE_MAX + WORDS_MAX + 16];
 	int64_t ms = 0;
 	struct ol_log log;
 
@@ -106,7 +133,8 @@ ol_report_moved(const struct ol_engine *e, const struct ol_task *task,
 		ol_log_info(&log, "cancelled");
 		break;
 	default:
-		on_waiting(&log, task, item, why, event);
+		on_waiting(&log, ol_scheduler_queue_of(e->scheduler, task),
+		    task, item, why, event);
 		break;
 	}
 }

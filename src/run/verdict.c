@@ -88,8 +88,8 @@ ol_verdict_reach(const struct ol_verdict *v, struct ol_run_end *end)
 		say(end, OL_OUTCOME_OK, NULL, "exit 0");
 	else if (v->timed_out)
 		say(end, OL_OUTCOME_RETRY, "timeout",
-		    "not done after %lld ms, its timeout",
-		    (long long)(v->timeout / OL_MSEC(1)));
+		    "not done after %g s, its timeout",
+		    (double)(v->timeout / OL_MSEC(1)) / 1000);
 	else if (by_itself)
 		exited(end, end->exit);
 	else

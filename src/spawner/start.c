@@ -143,6 +143,47 @@ go(const struct ol_start *start, pid_t parent)
 	return STEP_EXECUTE;
 }
 
+/* What the first line of the file names; "" when that cannot be read. */
+static void
+read_interpreter(const char *path, char *buf, size_t size)
+{
+	int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	ssize_t n = fd != -1 ? read(fd, buf, size - 1) : -1;
+	const char *start;
+
+	if (fd != -1)
+		close(fd);
+	buf[n > 0 ? n : 0] = '\0';
+	if (strncmp(buf, "#!", 2) != 0) {
+		buf[0] = '\0';
+		return;
+	}
+	buf[strcspn(buf, "\n")] = '\0';
+	start = buf + 2 + strspn(buf + 2, " \t");
+	memmove(buf, start, strlen(start) + 1);
+	buf[strcspn(buf, " \t")] = '\0';
+}
+
+static void
+describe_interpreter(const char *program, char *text, size_t size)
+{
+	char name[256];
+	size_t len;
+
+	read_interpreter(program, name, sizeof(name));
+	if ((len = strcspn(name, "\r")) < strlen(name))
+		snprintf(text, size,
+		    "cannot find the interpreter %.*s<CR> of %s, whose lines "
+		    "end as in Windows",
+		    (int)len, name, program);
+	else if (len > 0)
+		snprintf(text, size, "cannot find the interpreter %s of %s",
+		    name, program);
+	else
+		snprintf(text, size, "cannot find the interpreter (#!) of %s",
+		    program);
+}
+
 static void
 describe(const struct ol_start *start, enum step step, int error,
     struct ol_start_failure *failure)
@@ -184,11 +225,13 @@ describe(const struct ol_start *start, enum step step, int error,
 		    start->directory);
 		break;
 	case STEP_EXECUTE:
-		snprintf(text, size, "cannot execute %s", conf->program[0]);
+		snprintf(text, size, "cannot execute %s%s", conf->program[0],
+		    error == ENOEXEC
+			? ", a script without #! or of another machine"
+			: "");
 		break;
 	case STEP_INTERPRETER:
-		snprintf(text, size, "cannot find the interpreter (#!) of %s",
-		    conf->program[0]);
+		describe_interpreter(conf->program[0], text, size);
 		break;
 	}
 	strlcat(text, ": ", size);

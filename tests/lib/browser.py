@@ -60,6 +60,9 @@ class Browser:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
+        # The shell that starts the next one knows descriptors below 10 only.
+        os.close(self.out)
+        os.close(self.inn)
 
     def ask(self, method, **params):
         """Send a command; its result, or an exception with its error."""

@@ -56,3 +56,14 @@ pgrep -af "$scratch" && fail "processes are left"
 [ ! -e "$scratch" ] || fail "$scratch is left"
 curl -sf "$address" >"$T/body" && fail "something answers still"
 quickstart --stop || fail "--stop without anything to stop failed"
+
+# Mistakes are named before anything is done.
+mistake() {
+	quickstart "${@:2}" >"$T/mistake.log" 2>&1 && fail "${*:2} is taken"
+	grep -qF -- "$1" "$T/mistake.log" ||
+		fail "${*:2}: $(cat "$T/mistake.log")"
+}
+mistake 'no such option: --prot' --prot 80
+for number in 80 65001 x 99999999999999999999; do
+	mistake 'from 1024 to 65000' --port $number
+done

@@ -190,8 +190,9 @@ for access in '/t/nosuch ' '/odd ' '/tasks/x root'; do
 	problem misconfigured
 	! grep -q OUTLAST_ "$T/body" || fail 'the visitor is told'
 done
-for word in 'no task type "nosuch"' 'OUTLAST_COLOUR: there is no such' \
-	'OUTLAST_ACCESS has a bad value: "root"'; do
+for word in 'exit 65 (no use to retry), "no such "picture"";' \
+	'no task type "nosuch"' 'OUTLAST_COLOUR: there is no such' \
+	'client, app, viewer and operator: "root"'; do
 	expect "lines of $word" "$(lines "$word" "$T/outlastd.log")" 1
 done
 

@@ -305,7 +305,8 @@ test_log_line(void **state)
 	(void)state;
 	assert_string_equal(log_of(1, PARAMS("OUTLAST_TASK=thumbnail")), "");
 	text = log_of(1, PARAMS("OUTLAST_ACCESS=r\noot"));
-	assert_non_null(strstr(text, "OUTLAST_ACCESS has a bad value"));
+	assert_non_null(strstr(text,
+	    "OUTLAST_ACCESS is none of client, app, viewer and operator"));
 	assert_non_null(strstr(text, "a request for \"/x\""));
 	assert_string_equal(strchr(text, '\n'), "\n");
 	/* Somebody's cookie is for no log. */

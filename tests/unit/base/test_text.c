@@ -45,8 +45,8 @@ test_json(void **state)
 	char out[64];
 
 	(void)state;
-	ol_text_json(out, sizeof(out), "a\"b\\c\n\xc3\xa4\xff", 9);
-	assert_string_equal(out, "a\\\"b\\\\c\\u000a\xc3\xa4?");
+	ol_text_json(out, sizeof(out), "a\"b\\c\n\t\r\xc3\xa4\xff", 11);
+	assert_string_equal(out, "a\\\"b\\\\c\\n\\t\\u000d\xc3\xa4?");
 	/* An over-long slash and a surrogate are not UTF-8. */
 	ol_text_json(out, sizeof(out), "\xc0\xaf|\xed\xa0\x80", 6);
 	assert_string_equal(out, "??|???");

@@ -107,6 +107,8 @@ static const struct script scripts[] = {
 	{ "victim", "exec true", "user nobody; timeout 1s; kill_grace 1s;" },
 	{ "absent", NULL, NULL },
 	{ "interpreter", NULL, NULL },
+	{ "windows", NULL, NULL },
+	{ "headless", NULL, NULL },
 	{ "lost", "exec sleep 30", NULL },
 };
 
@@ -634,7 +636,7 @@ static void
 test_refusals(void **state)
 {
 	struct ended e = { 0 };
-	char expected[128];
+	char expected[256];
 
 	(void)state;
 	house_run(&h, "absent", &e);
@@ -647,8 +649,22 @@ test_refusals(void **state)
 	ended_free(&e);
 	house_run(&h, "interpreter", &e);
 	snprintf(expected, sizeof(expected),
-	    "cannot find the interpreter (#!) of %s/interpreter: "
+	    "cannot find the interpreter /nowhere/sh of %s/interpreter: "
 	    "No such file or directory",
+	    h.folder);
+	assert_string_equal(e.end.message, expected);
+	ended_free(&e);
+	house_run(&h, "windows", &e);
+	snprintf(expected, sizeof(expected),
+	    "cannot find the interpreter /bin/sh<CR> of %s/windows, whose "
+	    "lines end as in Windows: No such file or directory",
+	    h.folder);
+	assert_string_equal(e.end.message, expected);
+	ended_free(&e);
+	house_run(&h, "headless", &e);
+	snprintf(expected, sizeof(expected),
+	    "cannot execute %s/headless, a script without #! or of another "
+	    "machine: Exec format error",
 	    h.folder);
 	assert_string_equal(e.end.message, expected);
 	ended_free(&e);
@@ -711,19 +727,27 @@ test_end(void **state)
 	ended_free(&e);
 }
 
-static int
-open_house(void **state)
+static void
+put_program(const char *name, const char *text)
 {
 	char path[64];
 	FILE *f;
 
-	(void)state;
-	house_open(&h, scripts, sizeof(scripts) / sizeof(scripts[0]));
-	snprintf(path, sizeof(path), "%s/interpreter", h.folder);
+	snprintf(path, sizeof(path), "%s/%s", h.folder, name);
 	f = fopen(path, "we");
-	fputs("#!/nowhere/sh\n", f);
+	fputs(text, f);
 	fclose(f);
 	chmod(path, 0755);
+}
+
+static int
+open_house(void **state)
+{
+	(void)state;
+	house_open(&h, scripts, sizeof(scripts) / sizeof(scripts[0]));
+	put_program("interpreter", "#!/nowhere/sh -e\n");
+	put_program("windows", "#!/bin/sh\r\necho hello\r\n");
+	put_program("headless", "echo hello\n");
 	return 0;
 }
 
