@@ -106,15 +106,18 @@ is_delegated(const char *path, const char *folder)
 /* --- one folder --- */
 
 static void
-write_kill(int folder)
+write_kill(int folder, const char *path)
 {
-	int fd = openat(folder, "cgroup.kill", O_WRONLY | O_CLOEXEC);
+	int fd = openat(folder, path, O_WRONLY | O_CLOEXEC);
 
-	if (fd == -1)
+	if (fd != -1 && write(fd, "1", 1) == 1) {
+		close(fd);
 		return;
-	if (write(fd, "1", 1) != 1)
-		ol_log_error(NULL, "cannot kill a cgroup: %s", strerror(errno));
-	close(fd);
+	}
+	ol_log_error(
+	    NULL, "cannot kill a cgroup (%s): %s", path, strerror(errno));
+	if (fd != -1)
+		close(fd);
 }
 
 /* Whether anybody lives in it or below. */
@@ -174,7 +177,7 @@ end_predecessor(char *path)
 	/* Locked by whom it belongs to: that one lives. */
 	if (fd == -1 || flock(fd, LOCK_EX | LOCK_NB) == -1)
 		goto out;
-	write_kill(fd);
+	write_kill(fd, "cgroup.kill");
 	while (remove_tree(path) == -1 && errno == EBUSY &&
 	       ol_clock_now() < give_up)
 		nanosleep(&pause, NULL);
@@ -311,7 +314,7 @@ void
 ol_cgroups_kill(const struct ol_cgroups *cgroups)
 {
 	if (cgroups->path != NULL)
-		write_kill(cgroups->fd);
+		write_kill(cgroups->fd, "cgroup.kill");
 }
 
 int
@@ -327,10 +330,12 @@ ol_cgroup_new(const struct ol_cgroups *cgroups, const char *name)
 }
 
 void
-ol_cgroup_kill(int leaf)
+ol_cgroup_kill(const struct ol_cgroups *cgroups, const char *name)
 {
-	if (leaf != -1)
-		write_kill(leaf);
+	char path[64];
+
+	snprintf(path, sizeof(path), "%s/cgroup.kill", name);
+	write_kill(cgroups->fd, path);
 }
 
 bool

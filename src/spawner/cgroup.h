@@ -32,7 +32,7 @@ void ol_cgroups_kill(const struct ol_cgroups *);
 
 /* A new leaf. Returns its folder, the caller's to close, or -1: errno set. */
 int ol_cgroup_new(const struct ol_cgroups *, const char *name);
-void ol_cgroup_kill(int leaf);
+void ol_cgroup_kill(const struct ol_cgroups *, const char *name);
 
 /* With all that was made in it. False: there is still somebody there. */
 bool ol_cgroup_remove(const struct ol_cgroups *, const char *name);

@@ -44,8 +44,6 @@ static void
 free_job(struct ol_job *job)
 {
 	forget_report(job);
-	if (job->leaf != -1)
-		close(job->leaf);
 	free(job->failure);
 	free(job->notify);
 	free(job);
@@ -249,6 +247,7 @@ start_job(struct ol_jobs *jobs, struct ol_job *job, struct ol_start *start,
 		.notify = job->notify,
 		.instance = job->instance,
 	};
+	int leaf = -1;
 
 	if (OL_FAILS("spawn")) {
 		*failure = (struct ol_start_failure){ EAGAIN, "a failpoint" };
@@ -256,21 +255,24 @@ start_job(struct ol_jobs *jobs, struct ol_job *job, struct ol_start *start,
 	}
 	job->mark = start->mark = ol_mark_new();
 	/* Without one it is found all the same. */
+	start->cgroup = -1;
 	if (jobs->cgroups.path != NULL &&
-	    (job->leaf = ol_cgroup_new(&jobs->cgroups, job->instance)) == -1)
+	    (start->cgroup = leaf =
+		    ol_cgroup_new(&jobs->cgroups, job->instance)) == -1)
 		ol_log_warn(
 		    &job->log, "cannot make its cgroup: %s", strerror(errno));
-	start->cgroup = job->leaf;
 	give_pipes(job, start->fds);
 	start->env = ol_environment_new(start->conf, &environment);
 	job->pid = ol_start(start, &job->report, failure);
 	ol_environment_free(start->env);
-	if (job->leaf != -1 && start->cgroup == -1) {
+	if (leaf == -1)
+		return job->pid == -1 ? -1 : 0;
+	close(leaf);
+	job->has_leaf = job->pid != -1 && start->cgroup != -1;
+	if (start->cgroup == -1)
 		ol_log_warn(&job->log, "cannot enter its cgroup");
-		close(job->leaf);
-		job->leaf = -1;
+	if (!job->has_leaf)
 		ol_cgroup_remove(&jobs->cgroups, job->instance);
-	}
 	return job->pid == -1 ? -1 : 0;
 }
 
@@ -307,7 +309,7 @@ new_job(struct ol_jobs *jobs, const struct ol_spawn *message,
 
 	job->jobs = jobs;
 	job->tag = message->tag;
-	job->leaf = job->report = -1;
+	job->report = -1;
 	job->folder.uid = conf->uid;
 	job->folder.gid = conf->gid;
 	ol_log_about(&job->log, "task %s %s", message->type, message->attempt);
@@ -352,8 +354,6 @@ ol_jobs_start(struct ol_jobs *jobs, const struct ol_catalog *catalog,
 	return;
 
 err1:
-	if (job->leaf != -1)
-		ol_cgroup_remove(&jobs->cgroups, job->instance);
 	unlink(job->notify);
 	give_folder(jobs, job);
 err0:
@@ -392,7 +392,8 @@ ol_jobs_kill(struct ol_jobs *jobs, uint64_t tag)
 		return;
 	/* What is left after that, is ended when the process was reaped. */
 	send_signal(job, SIGKILL);
-	ol_cgroup_kill(job->leaf);
+	if (job->has_leaf)
+		ol_cgroup_kill(&jobs->cgroups, job->instance);
 }
 
 void
@@ -415,9 +416,6 @@ ol_jobs_ended(struct ol_jobs *jobs, struct ol_job *job)
 	OL_FAILPOINT("reaped");
 	unlink(job->notify);
 	give_folder(jobs, job);
-	if (job->leaf != -1)
-		close(job->leaf);
-	job->leaf = -1;
 	if (job->failure != NULL)
 		refuse(jobs, job->tag, job->failure->error, job->failure->text);
 	else

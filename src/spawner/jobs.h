@@ -34,7 +34,7 @@ struct ol_job {
 	bool ending; /* the process was reaped; what it left is being ended */
 	char instance[33]; /* OUTLAST_INSTANCE; also the name of its leaf */
 	uint64_t mark;
-	int leaf; /* its cgroup; -1: none */
+	bool has_leaf; /* a cgroup of that name */
 	struct ol_scratch_folder folder;
 	char *notify; /* the path of its notify socket */
 	int status;

@@ -97,7 +97,8 @@ reap(struct ol_jobs *jobs, pid_t pid)
 			return;
 		job->ending = true;
 		job->ended = ol_clock_now();
-		ol_cgroup_kill(job->leaf);
+		if (job->has_leaf)
+			ol_cgroup_kill(&jobs->cgroups, job->instance);
 		jobs->pause = 0;
 		return;
 	}
@@ -186,8 +187,8 @@ static bool
 is_over(struct ol_jobs *jobs, struct ol_job *job, size_t strangers, int64_t now)
 {
 	bool gone =
-	    !job->left && (job->leaf == -1 ||
-			      ol_cgroup_remove(&jobs->cgroups, job->instance));
+	    !job->left &&
+	    (!job->has_leaf || ol_cgroup_remove(&jobs->cgroups, job->instance));
 
 	if (gone)
 		return strangers == 0 || now >= job->ended + PATIENCE_STRANGER;

@@ -226,13 +226,13 @@ has_cgroup(void)
 static struct script *
 marked(void)
 {
-	static struct script copies[SCRIPTS];
+	static struct script copies[SCRIPTS]; /* as long as the program */
 	const char *from;
 	size_t i, size;
 	char *text;
 	FILE *f;
 
-	for (i = 0; i < SCRIPTS; i++) {
+	for (i = 0; i < SCRIPTS && copies[i].name == NULL; i++) {
 		f = open_memstream(&text, &size);
 		for (from = scripts[i].text; *from != '\0'; from++) {
 			if (strncmp(from, "471", 3) != 0) {
@@ -244,7 +244,7 @@ marked(void)
 		}
 		fclose(f);
 		copies[i] = scripts[i];
-		copies[i].text = text; /* lives as long as the program */
+		copies[i].text = text;
 	}
 	return copies;
 }
@@ -380,6 +380,7 @@ test_hidden(void **state)
 		assert_int_equal(sleepers('2'), 3 - i);
 		ol_run_stop(hidden[i].running, OL_RUN_KILL);
 		house_wait(&h, &hidden[i]);
+		ended_free(&hidden[i]);
 		assert_int_equal(sleepers('2'), 2 - i);
 	}
 	assert_int_equal(children(h.spawner), 0);
@@ -411,6 +412,7 @@ test_turncoat(void **state)
 	for (i = 0; i < 3; i++) {
 		ol_run_stop(hidden[i].running, OL_RUN_KILL);
 		house_wait(&h, &hidden[i]);
+		ended_free(&hidden[i]);
 	}
 	assert_int_equal(runaways(), 0);
 	assert_int_equal(children(h.spawner), 0);
@@ -443,6 +445,7 @@ test_predecessor(void **state)
 		ol_loop_run(h.loop);
 	house_spawn(&h);
 	house_wait(&h, &e);
+	ended_free(&e);
 	house_run(&h, "background", &e);
 	assert_int_equal(sleepers('2'), 0);
 }
