@@ -154,6 +154,9 @@ void ol_retain_ended(struct ol_engine *);
 
 void ol_report_moved(const struct ol_engine *, const struct ol_task *,
     const struct ol_item *, enum ol_task_event);
+
+/* Types that are gone, or back, and what becomes of their tasks. */
+void ol_report_parked(const struct ol_engine *);
 void ol_report_refused(
     const struct ol_engine *, const struct ol_task *, enum ol_task_event);
 

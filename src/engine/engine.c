@@ -200,6 +200,8 @@ ol_engine_configure(struct ol_engine *e, const struct ol_conf *conf)
 	ol_scheduler_configure(e->scheduler, types, n,
 	    e->connected ? e->limit : 0, ol_clock_now());
 	free(types);
+	if (!e->loading)
+		ol_report_parked(e);
 	ol_core_soon(e);
 }
 

@@ -125,6 +125,7 @@ on_all(struct ol_engine *e)
 		    (long long)((ol_clock_now() - e->loading_since) /
 				OL_MSEC(1)),
 		    e->unloadable > 0 ? ", others were left alone" : "");
+	ol_report_parked(e);
 	ol_retain_look(e);
 	ol_core_soon(e);
 	if (e->options.on_loaded != NULL)

@@ -98,6 +98,10 @@ ol_report_moved(const struct ol_engine *e, const struct ol_task *task,
 	case OL_EVENT_RETRYING:
 	case OL_EVENT_REQUEUED:
 		break;
+	case OL_EVENT_CANCEL:
+		if (task->state == OL_TASK_CANCELLING)
+			break;
+		return;
 	default:
 		return;
 	}
@@ -129,6 +133,10 @@ ol_report_moved(const struct ol_engine *e, const struct ol_task *task,
 	case OL_EVENT_EXPIRED:
 		ol_log_warn(&log, "failed: it was not started in time");
 		break;
+	case OL_EVENT_CANCEL:
+		ol_log_info(&log, "cancelled: attempt %u is told to stop",
+		    task->attempt);
+		break;
 	case OL_EVENT_CANCELLED:
 		ol_log_info(&log, "cancelled");
 		break;
@@ -137,6 +145,25 @@ ol_report_moved(const struct ol_engine *e, const struct ol_task *task,
 		    task, item, why, event);
 		break;
 	}
+}
+
+void
+ol_report_parked(const struct ol_engine *e)
+{
+	const struct ol_queue *q = NULL;
+
+	/* Before the first of them is moved: once for each time. */
+	while ((q = ol_scheduler_queue_after(e->scheduler, q)) != NULL)
+		if (q->removed && q->parked.n == 0 && ol_queue_waiting(q) > 0)
+			ol_log_warn(NULL,
+			    "task %s is not configured any more: %u that wait "
+			    "are parked until it is again",
+			    q->name, ol_queue_waiting(q));
+		else if (!q->removed && q->parked.n > 0)
+			ol_log_notice(NULL,
+			    "task %s is configured again: %u that were parked "
+			    "go on",
+			    q->name, q->parked.n);
 }
 
 void

@@ -239,7 +239,7 @@ world_type(struct world *w, const char *name)
 }
 
 void
-world_open(struct world *w)
+world_begin(struct world *w)
 {
 	const struct ol_engine_options options = { .loop = w->loop,
 		.folder = w->folder,
@@ -247,13 +247,19 @@ world_open(struct world *w)
 		.on_drained = on_drained,
 		.on_deadline = on_deadline,
 		.arg = w };
-	int before = w->loaded;
-
 	current = w;
 	w->engine = ol_engine_new(&options, &w->conf);
 	assert_non_null(w->engine);
 	w->is_open = true;
 	ol_engine_spawner(w->engine, -1);
+}
+
+void
+world_open(struct world *w)
+{
+	int before = w->loaded;
+
+	world_begin(w);
 	world_until(w, &w->loaded, before + 1);
 }
 

@@ -69,6 +69,9 @@ struct ol_conf_task *world_type(struct world *, const char *name);
 
 /* Open the engine, connect a spawner, and run until all is loaded. */
 void world_open(struct world *);
+
+/* The same, but for the last: it loads. */
+void world_begin(struct world *);
 void world_close(struct world *);
 
 /* Close when open, and remove the folder. */
