@@ -30,8 +30,8 @@ deadline_of(const struct ol_engine *e, const struct ol_item *item)
 static bool
 is_running(const struct ol_item *item)
 {
-	return item != NULL && (item->task->state == OL_TASK_RUNNING ||
-				   item->task->state == OL_TASK_CANCELLING);
+	return item->task->state == OL_TASK_RUNNING ||
+	       item->task->state == OL_TASK_CANCELLING;
 }
 
 /* Tell it what is due; returns when there is more to tell. */
@@ -61,11 +61,12 @@ ol_drain_tell(void *engine)
 {
 	struct ol_engine *e = engine;
 	int64_t now = ol_clock_now(), next = OL_NEVER;
-	uint32_t i;
+	uint32_t handle = 0;
+	struct ol_item *item;
 
-	for (i = 0; i < e->items.room; i++)
-		if (is_running(e->items.items[i]))
-			next = sooner(next, tell(e, e->items.items[i], now));
+	while ((item = ol_items_next(&e->items, &handle)) != NULL)
+		if (is_running(item))
+			next = sooner(next, tell(e, item, now));
 	ol_timer_at(e->drainer, next);
 }
 
@@ -97,8 +98,8 @@ ol_drain_extend(struct ol_item *item, int64_t asked)
 void
 ol_engine_drain(struct ol_engine *e, int64_t deadline, int64_t grace)
 {
+	uint32_t handle = 0;
 	struct ol_item *item;
-	uint32_t i;
 
 	/* A limit that follows none counts from now. */
 	if (!e->draining || e->deadline == OL_NEVER)
@@ -106,8 +107,8 @@ ol_engine_drain(struct ol_engine *e, int64_t deadline, int64_t grace)
 	e->draining = true;
 	e->deadline = deadline;
 	e->grace = grace;
-	for (i = 0; i < e->items.room; i++)
-		if (is_running(item = e->items.items[i]))
+	while ((item = ol_items_next(&e->items, &handle)) != NULL)
+		if (is_running(item))
 			item->stop_at = deadline_of(e, item);
 	ol_scheduler_drain(e->scheduler, deadline, grace, ol_clock_now());
 	ol_drain_tell(e);

@@ -346,11 +346,11 @@ ol_engine_new(
 static void
 drop_items(struct ol_engine *e)
 {
-	uint32_t i;
+	uint32_t handle = 0;
+	struct ol_item *item;
 
-	for (i = 0; i < e->items.room; i++)
-		if (e->items.items[i] != NULL)
-			ol_item_drop(e, e->items.items[i]);
+	while ((item = ol_items_next(&e->items, &handle)) != NULL)
+		ol_item_drop(e, item);
 	ol_items_fini(&e->items);
 }
 

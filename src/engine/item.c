@@ -8,35 +8,67 @@
 void
 ol_items_fini(struct ol_items *items)
 {
-	free(items->items);
-	free(items->off);
+	uint32_t i;
+
+	for (i = 0; i < items->npages; i++)
+		free(items->pages[i]);
+	free(items->pages);
 	*items = (struct ol_items){ 0 };
 }
 
-static void
-grow(struct ol_items *items, uint32_t handle)
+/* The page of a handle, or NULL. */
+static struct ol_item_page *
+find_page(const struct ol_items *items, uint32_t handle)
 {
-	uint32_t room = items->room == 0 ? 256 : items->room;
+	uint32_t n = handle / OL_ITEM_PAGE;
 
-	while (room <= handle)
-		room *= 2;
-	if (room == items->room)
-		return;
-	items->items =
-	    ol_must(reallocarray(items->items, room, sizeof(struct ol_item *)));
-	items->off = ol_must(realloc(items->off, room));
-	memset(items->items + items->room, 0,
-	    (room - items->room) * sizeof(struct ol_item *));
-	memset(items->off + items->room, 0, room - items->room);
-	items->room = room;
+	return n < items->npages ? items->pages[n] : NULL;
+}
+
+struct ol_item *
+ol_items_next(const struct ol_items *items, uint32_t *handle)
+{
+	const struct ol_item_page *page;
+	struct ol_item *item;
+
+	while (*handle / OL_ITEM_PAGE < items->npages) {
+		if ((page = find_page(items, *handle)) == NULL)
+			*handle += OL_ITEM_PAGE - *handle % OL_ITEM_PAGE;
+		else if ((item = page->items[(*handle)++ % OL_ITEM_PAGE]) !=
+			 NULL)
+			return item;
+	}
+	return NULL;
+}
+
+/* The page of a handle, made when there is none. */
+static struct ol_item_page *
+page_of(struct ol_items *items, uint32_t handle)
+{
+	uint32_t n = handle / OL_ITEM_PAGE;
+	uint32_t npages = items->npages == 0 ? 16 : items->npages;
+
+	while (npages <= n)
+		npages *= 2;
+	if (npages > items->npages) {
+		items->pages = ol_must(reallocarray(
+		    items->pages, npages, sizeof(struct ol_item_page *)));
+		memset(items->pages + items->npages, 0,
+		    (npages - items->npages) * sizeof(struct ol_item_page *));
+		items->npages = npages;
+	}
+	if (items->pages[n] == NULL)
+		items->pages[n] = ol_must(calloc(1, sizeof(**items->pages)));
+	return items->pages[n];
 }
 
 struct ol_item *
 ol_item_find(const struct ol_items *items, const struct ol_task *task)
 {
 	uint32_t handle = ol_table_handle(task);
+	const struct ol_item_page *page = find_page(items, handle);
 
-	return handle < items->room ? items->items[handle] : NULL;
+	return page != NULL ? page->items[handle % OL_ITEM_PAGE] : NULL;
 }
 
 struct ol_item *
@@ -47,7 +79,6 @@ ol_item_of(struct ol_engine *e, struct ol_task *task)
 
 	if (item != NULL)
 		return item;
-	grow(&e->items, handle);
 	item = ol_must(calloc(1, sizeof(*item)));
 	item->engine = e;
 	item->task = task;
@@ -57,7 +88,7 @@ ol_item_of(struct ol_engine *e, struct ol_task *task)
 	item->failure.exit = -1;
 	item->stop_at = OL_NEVER;
 	TAILQ_INIT(&item->waiters);
-	e->items.items[handle] = item;
+	page_of(&e->items, handle)->items[handle % OL_ITEM_PAGE] = item;
 	return item;
 }
 
@@ -65,8 +96,9 @@ bool
 ol_item_is_off(const struct ol_items *items, const struct ol_task *task)
 {
 	uint32_t handle = ol_table_handle(task);
+	const struct ol_item_page *page = find_page(items, handle);
 
-	return handle < items->room && items->off[handle] != 0;
+	return page != NULL && page->off[handle % OL_ITEM_PAGE];
 }
 
 void
@@ -74,8 +106,7 @@ ol_item_set_off(struct ol_items *items, const struct ol_task *task, bool off)
 {
 	uint32_t handle = ol_table_handle(task);
 
-	grow(items, handle);
-	items->off[handle] = off;
+	page_of(items, handle)->off[handle % OL_ITEM_PAGE] = off;
 }
 
 /* All that belongs to an attempt. */
@@ -117,7 +148,8 @@ ol_item_drop(struct ol_engine *e, struct ol_item *item)
 		TAILQ_REMOVE(&e->unsettled, item, link);
 	if (item->is_keyed)
 		RB_REMOVE(ol_keys, &e->keys, item);
-	e->items.items[item->handle] = NULL;
+	page_of(&e->items, item->handle)->items[item->handle % OL_ITEM_PAGE] =
+	    NULL;
 	free(item);
 }
 

@@ -64,14 +64,28 @@ struct ol_item {
 
 TAILQ_HEAD(ol_item_list, ol_item);
 
-/* Of each task by its handle. Zeroed when new. */
+enum { OL_ITEM_PAGE = 512 };
+
+/* Of so many handles in a row. */
+struct ol_item_page {
+	struct ol_item *items[OL_ITEM_PAGE];
+	bool off[OL_ITEM_PAGE]; /* the task is in memory alone */
+};
+
+/* Of each task by its handle; a million that only wait take no page. Zeroed
+ * when new. */
 struct ol_items {
-	struct ol_item **items;
-	uint8_t *off; /* the task is in memory alone */
-	uint32_t room;
+	struct ol_item_page **pages; /* NULL: nothing is there */
+	uint32_t npages;
 };
 
 void ol_items_fini(struct ol_items *);
+
+/*
+ * The first item whose handle is at least *handle, which is set behind it; or
+ * NULL. Items may come and go between two calls.
+ */
+struct ol_item *ol_items_next(const struct ol_items *, uint32_t *handle);
 
 /* The item of a task, or NULL. */
 struct ol_item *ol_item_find(const struct ol_items *, const struct ol_task *);

@@ -6,6 +6,10 @@
 
 #include "fcgi/output.h"
 
+enum {
+	FIRST_SIZE = 2048, /* most answers fit */
+};
+
 struct ol_output *
 ol_output_new(void)
 {
@@ -38,7 +42,7 @@ static int
 reserve(struct ol_output *output, size_t len)
 {
 	size_t have = output->end - output->start;
-	size_t size = output->size == 0 ? 512 : output->size;
+	size_t size = output->size == 0 ? FIRST_SIZE : output->size;
 	unsigned char *p;
 
 	if (len <= output->size - output->end)

@@ -71,8 +71,11 @@ grow(struct ol_memory_table *table)
 struct ol_memory_task *
 ol_memory_table_find(const struct ol_memory_table *table, const uint8_t *id)
 {
-	struct ol_memory_task *task = *bucket_of(table, id);
+	struct ol_memory_task *task;
 
+	if (memcmp(id, table->newest, OL_ROW_ID) > 0)
+		return NULL;
+	task = *bucket_of(table, id);
 	while (task != NULL && memcmp(task->id, id, OL_ROW_ID) != 0)
 		task = task->next;
 	return task;
@@ -156,6 +159,8 @@ ol_memory_table_add(struct ol_memory_table *table, const struct ol_row *row,
 		.cancelled = row->cancelled,
 		.has_session = row->has_session };
 	memcpy(task->id, row->id, OL_ROW_ID);
+	if (memcmp(row->id, table->newest, OL_ROW_ID) > 0)
+		memcpy(table->newest, row->id, OL_ROW_ID);
 	end = put_text(task->texts, row->type);
 	end = put_text(end, row->owner);
 	end = put_text(end, row->content_type);

@@ -56,6 +56,8 @@ struct ol_memory_key;
 struct ol_memory_table {
 	struct ol_memory_task **buckets;
 	size_t nbuckets, n; /* nbuckets is a power of two */
+	/* No id was ever greater: one that is, is a new one's. */
+	uint8_t newest[OL_ROW_ID];
 	struct ol_memory_order order;
 	struct ol_memory_keys keys;
 	int64_t seq; /* of the last task */

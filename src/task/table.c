@@ -76,7 +76,7 @@ ol_table_lookup(const struct ol_table *table, const struct ol_id *id)
 {
 	uint32_t handle;
 
-	if (table->nbuckets == 0)
+	if (table->nbuckets == 0 || ol_id_compare(id, &table->newest) > 0)
 		return NULL;
 	handle = table->buckets[bucket_of(table, id)];
 	while (handle != 0) {
@@ -195,6 +195,8 @@ ol_table_add(struct ol_table *table, const struct ol_id *id)
 		table->free = task->link;
 	memset(task, 0, sizeof(*task));
 	task->id = *id;
+	if (ol_id_compare(id, &table->newest) > 0)
+		table->newest = *id;
 	bucket = bucket_of(table, id);
 	task->link = table->buckets[bucket];
 	table->buckets[bucket] = handle;

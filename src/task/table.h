@@ -26,6 +26,8 @@ struct ol_table {
 	uint32_t *buckets; /* handles; the rest of a bucket by link */
 	uint32_t nbuckets; /* <= room_buckets */
 	uint32_t room_buckets; /* a power of two */
+	/* No id was ever greater: one that is, is a new one's. */
+	struct ol_id newest;
 };
 
 /* Frees the table and all tasks. */
