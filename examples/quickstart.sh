@@ -91,7 +91,8 @@ on_exit()
 		printf '\n%s:\n' "$log"
 		tail -n 5 "$log" | cut -c 1-240
 	done >&2
-	printf '\nIt failed; examples/quickstart.sh --stop ends what is left.\n' >&2
+	[ ! -f "$state" ] ||
+		printf '\nIt failed; examples/quickstart.sh --stop ends what is left.\n' >&2
 }
 
 # --- preparation -------------------------------------------------------------

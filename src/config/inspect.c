@@ -141,42 +141,32 @@ check_directory(const struct runner *r, struct ol_diagnostics *diagnostics)
 		    QUOTE(r->directory), strerror(error));
 }
 
-/* The folder of path must take new files of this process. */
+/*
+ * The folder of path must take new files of this process. That of the pid file
+ * is made by outlastd, with what else is in it, when only that one is missing.
+ */
 static void
-check_folder(
-    struct ol_place place, const char *path, struct ol_diagnostics *diagnostics)
+check_folder(const struct ol_conf *conf, struct ol_place place,
+    const char *path, struct ol_diagnostics *diagnostics)
 {
 	const struct account self = { .uid = (uid_t)-1 };
 	char *folder = ol_must(strdup(path));
 	char *slash = strrchr(folder, '/');
+	size_t len = (size_t)(slash - folder);
+	struct stat st;
 	int error;
 
 	slash[slash == folder ? 1 : 0] = '\0';
+	if (slash != folder && stat(folder, &st) == -1 && errno == ENOENT &&
+	    strncmp(conf->pid, path, len + 1) == 0 &&
+	    strchr(conf->pid + len + 1, '/') == NULL) {
+		slash = strrchr(folder, '/');
+		slash[slash == folder ? 1 : 0] = '\0';
+	}
 	if ((error = check_path(&self, folder, W_OK | X_OK)) != 0)
 		ol_diagnostic_error(diagnostics, place,
 		    "the folder \"%s\" cannot be written to: %s", QUOTE(folder),
 		    strerror(error));
-	free(folder);
-}
-
-/*
- * The folder of the pid file, which outlastd makes when only that one is
- * missing.
- */
-static void
-check_pid(const struct ol_conf *conf, struct ol_diagnostics *diagnostics)
-{
-	struct ol_place place = place_of(conf, NULL, "pid");
-	char *folder = ol_must(strdup(conf->pid));
-	char *slash = strrchr(folder, '/');
-	struct stat st;
-
-	*slash = '\0';
-	check_folder(place,
-	    slash == folder || stat(folder, &st) == 0 || errno != ENOENT
-		? conf->pid
-		: folder,
-	    diagnostics);
 	free(folder);
 }
 
@@ -200,12 +190,12 @@ check_notify(const struct ol_conf *conf, const struct ol_conf_pool *pool,
 
 /* What may be at a socket's path: nothing, or a socket. */
 static void
-check_socket(
-    struct ol_place place, const char *path, struct ol_diagnostics *diagnostics)
+check_socket(const struct ol_conf *conf, struct ol_place place,
+    const char *path, struct ol_diagnostics *diagnostics)
 {
 	struct stat st;
 
-	check_folder(place, path, diagnostics);
+	check_folder(conf, place, path, diagnostics);
 	if (lstat(path, &st) == 0 && !S_ISSOCK(st.st_mode))
 		ol_diagnostic_error(diagnostics, place,
 		    "\"%s\" exists and is not a socket: remove it, or listen "
@@ -232,8 +222,8 @@ check_pool(const struct ol_conf *conf, const struct ol_conf_pool *pool,
 	if (pool->user != NULL)
 		check_notify(conf, pool, &r.account, diagnostics);
 	if (socket != NULL)
-		check_socket(
-		    place_of(conf, pool->block, "listen"), socket, diagnostics);
+		check_socket(conf, place_of(conf, pool->block, "listen"),
+		    socket, diagnostics);
 }
 
 /*
@@ -248,7 +238,7 @@ check_state(const struct ol_conf *conf, struct ol_diagnostics *diagnostics)
 
 	if (lstat(conf->state, &st) == -1) {
 		if (errno == ENOENT)
-			check_folder(place, conf->state, diagnostics);
+			check_folder(conf, place, conf->state, diagnostics);
 		else
 			ol_diagnostic_error(diagnostics, place,
 			    "cannot keep tasks in \"%s\": %s",
@@ -320,8 +310,9 @@ check_tasks(const struct ol_conf *conf, struct ol_diagnostics *diagnostics)
 	check_state(conf, diagnostics);
 	for (i = 0; i < conf->nlisten; i++)
 		if ((socket = ol_addr_path(&conf->listen[i].addr)) != NULL)
-			check_socket(ol_reader_place(conf->reading, "listen",
-					 conf->listen[i].text),
+			check_socket(conf,
+			    ol_reader_place(
+				conf->reading, "listen", conf->listen[i].text),
 			    socket, diagnostics);
 	TAILQ_FOREACH (task, &conf->tasks, link)
 		check_task(conf, task, diagnostics);
@@ -335,7 +326,7 @@ check_log(const struct ol_conf *conf, const char *path,
 	struct stat st;
 
 	if (stat(path, &st) == -1) {
-		check_folder(place, path, diagnostics);
+		check_folder(conf, place, path, diagnostics);
 		return;
 	}
 	if (S_ISDIR(st.st_mode))
@@ -355,7 +346,7 @@ ol_conf_check_world(const struct ol_conf *conf, FILE *errors, bool colour)
 	size_t i;
 	int n;
 
-	check_pid(conf, diagnostics);
+	check_folder(conf, place_of(conf, NULL, "pid"), conf->pid, diagnostics);
 	for (i = 0; i < conf->nlogs; i++)
 		if (conf->logs[i].target == OL_LOG_FILE)
 			check_log(conf, conf->logs[i].path, diagnostics);

@@ -262,6 +262,9 @@ with Browser(folder) as page:
     page.picture(folder + "/page.png")
     wanted = ["small 160 107", "medium 480 320", "large 1280 853"]
     assert sorted(sizes) == sorted(wanted), sizes
+    page.open("about:blank")
+    page.open(address)
+    page.wait(20, "document.querySelectorAll('figure.succeeded img').length == 3")
     upload(page, damaged)
     page.wait(20, "document.querySelectorAll('figure.failed').length == 3")
     page.picture(folder + "/failed.png")

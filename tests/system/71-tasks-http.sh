@@ -190,7 +190,7 @@ for access in '/t/nosuch ' '/odd ' '/tasks/x root'; do
 	problem misconfigured
 	! grep -q OUTLAST_ "$T/body" || fail 'the visitor is told'
 done
-for word in 'exit 65 (no use to retry), "no such "picture"";' \
+for word in 'exit 65 .*, "no such "picture""; not' \
 	'no task type "nosuch"' 'OUTLAST_COLOUR: there is no such' \
 	'client, app, viewer and operator: "root"'; do
 	expect "lines of $word" "$(lines "$word" "$T/outlastd.log")" 1

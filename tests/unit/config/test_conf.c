@@ -505,6 +505,22 @@ test_check_world_makes_run(void **state)
 	assert_non_null(conf);
 	assert_int_equal(ol_conf_check_world(conf, NULL, false), 0);
 	ol_conf_free(conf);
+	/* With what else is in it, but no other folder, nor one below it. */
+	snprintf(text, sizeof(text),
+	    "pid %s/run/x.pid; pool a { listen unix:%s/run/a.sock; program "
+	    "/bin/sh; user shop; }",
+	    folder, folder);
+	conf = load(&world, text, NULL);
+	assert_int_equal(ol_conf_check_world(conf, NULL, false), 0);
+	ol_conf_free(conf);
+	snprintf(text, sizeof(text),
+	    "pid %s/run/x.pid; pool a { listen unix:%s/ran/a.sock; program "
+	    "/bin/sh; user shop; } pool b { listen unix:%s/run/x/b.sock; "
+	    "program /bin/sh; user shop; }",
+	    folder, folder, folder);
+	conf = load(&world, text, NULL);
+	assert_int_equal(ol_conf_check_world(conf, NULL, false), 2);
+	ol_conf_free(conf);
 	/* One that is there must let the pool's user through. */
 	snprintf(text, sizeof(text),
 	    "pid %s/x.pid; pool a { listen 127.0.0.1:9; program /bin/sh; "
