@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/channel.h"
 #include "base/must.h"
 #include "config/conf.h"
 #include "config/diagnostic.h"
@@ -364,6 +365,25 @@ check_state_length(struct ol_draft *draft)
 		    len - most, most);
 }
 
+/* The engine gets its configuration, its listeners and the log's files in one
+ * message. */
+static void
+check_descriptors(struct ol_draft *draft)
+{
+	const struct ol_conf *conf = draft->conf;
+	size_t i, n = conf->nlisten, most = OL_CHANNEL_FDS - 1;
+
+	for (i = 0; i < conf->nlogs; i++)
+		n += conf->logs[i].target == OL_LOG_FILE;
+	if (!TAILQ_EMPTY(&conf->tasks) && n > most)
+		ol_diagnostic_error(draft->diagnostics,
+		    ol_reader_place(conf->reading, "listen",
+			conf->listen[conf->nlisten - 1].text),
+		    "there are %zu \"listen\" of tasks and \"log\" files "
+		    "together: at most %zu are possible",
+		    n, most);
+}
+
 /* What the parts have to do with each other. */
 static void
 check_whole(struct ol_draft *draft)
@@ -399,6 +419,7 @@ check_whole(struct ol_draft *draft)
 		conf->shutdown_delay_max = conf->shutdown_delay;
 	if (task == NULL)
 		return;
+	check_descriptors(draft);
 	TAILQ_FOREACH (task, &conf->tasks, link)
 		check_foreign_user(
 		    draft, "task", task->name, task->uid, task->block);

@@ -56,6 +56,7 @@ struct ol_engine {
 	int64_t lead_at;       /* when new_lead is believed; 0: it is lead */
 	int64_t loading_since; /* the clock's */
 	uint32_t limit;	       /* of attempts at once */
+	uint32_t running;      /* as on_running was told */
 	bool loading, failing, connected, closing;
 	bool silent; /* the durable store does not answer: see silence.c */
 	int64_t silent_since;

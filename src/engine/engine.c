@@ -91,6 +91,18 @@ tell_drained(struct ol_engine *e)
 }
 
 static void
+tell_running(struct ol_engine *e)
+{
+	uint32_t running = ol_scheduler_running(e->scheduler);
+
+	if (running == e->running)
+		return;
+	e->running = running;
+	if (e->options.on_running != NULL)
+		e->options.on_running(e->options.arg, running);
+}
+
+static void
 on_timer(void *arg)
 {
 	struct ol_engine *e = arg;
@@ -105,6 +117,7 @@ on_timer(void *arg)
 	/* What was asked for meanwhile has set the timer, to at once. */
 	if (!e->is_soon)
 		ol_timer_at(e->timer, next);
+	tell_running(e);
 	tell_drained(e);
 }
 

@@ -30,6 +30,8 @@ struct ol_engine_options {
 	void (*on_drained)(void *arg);
 	/* A running attempt was granted time until deadline in a drain. */
 	void (*on_deadline)(void *arg, int64_t deadline);
+	/* So many attempts run, or wait for a commit before or after that. */
+	void (*on_running)(void *arg, uint32_t running);
 	void *arg;
 };
 

@@ -128,6 +128,11 @@ both_lost(struct ol_service *s, int64_t now)
 static void
 clear(struct ol_service *s, int64_t now)
 {
+	/* It did not die, it was not wanted; and now one is again. */
+	if (s->left) {
+		s->due = now;
+		return;
+	}
 	plan(s, "the engine", &s->engine, now);
 }
 
@@ -249,7 +254,8 @@ ol_service_limit(struct ol_service *s, int64_t limit)
 static void
 engine_ended(struct ol_service *s, const char *how, int64_t now)
 {
-	if (s->ending && strcmp(how, "exit 0") == 0)
+	s->left = s->ending && strcmp(how, "exit 0") == 0;
+	if (s->left)
 		say(s, OL_LOG_INFO, "the engine ended: %s", how);
 	else if (s->wanted)
 		say(s, OL_LOG_ERROR,

@@ -85,6 +85,7 @@ struct ol_service {
 	enum ol_service_state state;
 	bool wanted;
 	bool ending;   /* the engine was told to */
+	bool left;     /* the last engine ended as it was told */
 	bool killed;   /* the engine was, at its limit */
 	int64_t due;   /* in DUE and HALF: when to start */
 	int64_t limit; /* when what runs must be gone; OL_NEVER */

@@ -1,13 +1,10 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include <bsd/sys/queue.h>
 
 #include "api/api.h"
 #include "base/clock.h"
@@ -17,33 +14,17 @@
 #include "base/sealed.h"
 #include "config/conf.h"
 #include "engine/engine.h"
-#include "fcgi/server.h"
 #include "loop/loop.h"
+#include "outlastd/doors.h"
+#include "outlastd/reports.h"
 #include "outlastd/serve.h"
 
 /* At the end: until what is being answered is answered, and programs that were
  * killed are reaped. Less than the master waits. */
 static const int64_t end_time = OL_MSEC(250);
 
-enum {
-	/* epoll does not mind, and a connection costs less than a KiB. */
-	MOST_DESCRIPTORS = 65536,
-	/* Store, logs, channels and what libraries open for a moment. */
-	OWN_DESCRIPTORS = 64,
-	/* Of an attempt: three pipes, payload, result, notify socket. */
-	ATTEMPT_DESCRIPTORS = 6,
-};
-
-/* One listener. */
-struct door {
-	struct ol_door door; /* first: the API is given this */
-	TAILQ_ENTRY(door) link;
-	struct serve *serve;
-	struct ol_server *server;
-	char *text; /* its address, as written */
-	int listener;
-	bool retiring;
-};
+/* epoll does not mind, and a connection costs less than a KiB. */
+enum { MOST_DESCRIPTORS = 65536 };
 
 struct serve {
 	struct ol_loop *loop;
@@ -54,46 +35,19 @@ struct serve {
 	struct ol_conf *conf;
 	struct ol_engine *engine; /* NULL: there was no configuration yet */
 	struct ol_api *api;
-	struct ol_server_events events;
-	TAILQ_HEAD(, door) doors;
+	struct ol_doors doors;
+	struct ol_reports reports;
 	bool drained;
 	bool exiting;
 	int code;
 };
-
-/* --- To the master. --- */
-
-/* It reads, or is gone. */
-static void
-report(struct serve *s, const struct ol_order *order)
-{
-	if (s->master != -1 && ol_order_send(s->master, order, NULL) == -1 &&
-	    errno != EPIPE)
-		ol_log_error(
-		    NULL, "cannot tell the master: %s", strerror(errno));
-}
-
-static void report_failure(struct serve *, const char *fmt, ...)
-    __attribute__((format(printf, 2, 3)));
-
-static void
-report_failure(struct serve *s, const char *fmt, ...)
-{
-	struct ol_order order = { .verb = OL_ORDER_FAILED };
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(order.reason, sizeof(order.reason), fmt, ap);
-	va_end(ap);
-	report(s, &order);
-}
 
 /* --- The end. --- */
 
 static void
 maybe_end(struct serve *s)
 {
-	if (s->exiting && s->drained && TAILQ_EMPTY(&s->doors))
+	if (s->exiting && s->drained && ol_doors_are_gone(&s->doors))
 		ol_loop_stop(s->loop);
 }
 
@@ -106,29 +60,25 @@ on_timer(void *arg)
 }
 
 static void
-retire(struct door *door)
-{
-	if (door->retiring)
-		return;
-	door->retiring = true;
-	ol_server_retire(door->server);
-}
-
-static void
 begin_exit(struct serve *s)
 {
-	struct door *door, *next;
-
 	if (s->engine == NULL) {
 		ol_loop_stop(s->loop);
 		return;
 	}
 	s->exiting = true;
-	TAILQ_FOREACH_SAFE (door, &s->doors, link, next)
-		retire(door);
+	ol_doors_retire(&s->doors);
 	ol_timer_at(s->timer, ol_clock_after(ol_clock_now(), end_time));
 	maybe_end(s);
 }
+
+static void
+on_doors_gone(void *arg)
+{
+	maybe_end(arg);
+}
+
+/* --- What the engine says. --- */
 
 static void
 on_drained(void *arg)
@@ -136,166 +86,34 @@ on_drained(void *arg)
 	struct serve *s = arg;
 
 	s->drained = true;
-	report(s, &(const struct ol_order){ .verb = OL_ORDER_DRAINED });
+	ol_reports_send(
+	    &s->reports, &(const struct ol_order){ .verb = OL_ORDER_DRAINED });
 	maybe_end(s);
 }
 
 static void
 on_deadline(void *arg, int64_t deadline)
 {
-	int64_t left = deadline - ol_clock_now();
+	struct serve *s = arg;
 
-	report(arg, &(const struct ol_order){ .verb = OL_ORDER_DEADLINE,
-			.left_ms = left > 0 ? left / OL_MSEC(1) : 0 });
+	ol_reports_deadline(&s->reports, deadline);
+}
+
+static void
+on_running(void *arg, uint32_t running)
+{
+	struct serve *s = arg;
+
+	ol_reports_running(&s->reports, running);
 }
 
 static void
 on_loaded(void *arg)
 {
-	report(arg, &(const struct ol_order){ .verb = OL_ORDER_READY });
-}
+	struct serve *s = arg;
 
-/* --- Doors. --- */
-
-static void
-free_door(void *object)
-{
-	struct door *door = object;
-
-	ol_server_free(door->server);
-	close(door->listener);
-	free(door->text);
-	free(door);
-}
-
-static void
-on_retired(struct ol_server *server, void *arg)
-{
-	struct door *door = arg;
-	struct serve *s = door->serve;
-
-	(void)server;
-	TAILQ_REMOVE(&s->doors, door, link);
-	ol_loop_defer_free(s->loop, free_door, door);
-	maybe_end(s);
-}
-
-/* How many connections each of n servers may have. */
-static size_t
-share(const struct ol_conf *conf, size_t n)
-{
-	const struct ol_conf_task *task;
-	struct rlimit limit = { .rlim_cur = 1024 };
-	size_t all, spare = OWN_DESCRIPTORS;
-
-	getrlimit(RLIMIT_NOFILE, &limit);
-	all = (size_t)limit.rlim_cur;
-	TAILQ_FOREACH (task, &conf->tasks, link)
-		spare += (size_t)task->concurrency * ATTEMPT_DESCRIPTORS;
-	if (spare > all / 2)
-		spare = all / 2;
-	/* Each may have a body's file open: a payload that comes, or a result
-	 * that nobody reads. */
-	return (all - spare) / 2 / (n > 0 ? n : 1);
-}
-
-/* Takes listener. -1 with errno set. */
-static int
-open_door(struct serve *s, const struct ol_conf *conf,
-    const struct ol_conf_listen *listen, int listener)
-{
-	struct door *door = ol_must(calloc(1, sizeof(*door)));
-	const struct ol_server_options options = {
-		.name = listen->text,
-		.listener = listener,
-		.folder = ol_engine_spool(s->engine),
-		.max_connections = share(conf, conf->nlisten),
-		/* nginx sees a 413 only when it can send all of the body; how
-		 * much that is, is client_max_body_size. */
-		.max_ignored = INT32_MAX,
-	};
-
-	door->door.api = s->api;
-	door->door.access = listen->access;
-	door->serve = s;
-	door->listener = listener;
-	door->text = ol_must(strdup(listen->text));
-	door->server = ol_server_new(s->loop, &options, &s->events, door);
-	if (door->server == NULL) {
-		int saved = errno;
-
-		free_door(door);
-		errno = saved;
-		return -1;
-	}
-	TAILQ_INSERT_TAIL(&s->doors, door, link);
-	return 0;
-}
-
-static struct door *
-find_door(struct serve *s, const char *text)
-{
-	struct door *door;
-
-	TAILQ_FOREACH (door, &s->doors, link)
-		if (!door->retiring && strcmp(door->text, text) == 0)
-			return door;
-	return NULL;
-}
-
-static bool
-is_listed(const struct ol_conf *conf, const char *text)
-{
-	size_t i;
-
-	for (i = 0; i < conf->nlisten; i++)
-		if (strcmp(conf->listen[i].text, text) == 0)
-			return true;
-	return false;
-}
-
-/* A listener that was made anew is another one at the same address. */
-static bool
-same_socket(int a, int b)
-{
-	struct stat one, other;
-
-	return fstat(a, &one) == 0 && fstat(b, &other) == 0 &&
-	       one.st_dev == other.st_dev && one.st_ino == other.st_ino;
-}
-
-/*
- * Serve on these listeners, and retire the others. Takes
- * listeners. Returns how many could not be served.
- */
-static int
-arrange_doors(struct serve *s, const struct ol_conf *conf, const int *listeners)
-{
-	struct door *door, *next;
-	int failed = 0;
-	size_t i;
-
-	TAILQ_FOREACH_SAFE (door, &s->doors, link, next)
-		if (!is_listed(conf, door->text))
-			retire(door);
-	for (i = 0; i < conf->nlisten; i++) {
-		const struct ol_conf_listen *listen = &conf->listen[i];
-
-		door = find_door(s, listen->text);
-		if (door != NULL && same_socket(door->listener, listeners[i])) {
-			door->door.access = listen->access;
-			close(listeners[i]);
-			continue;
-		}
-		if (door != NULL)
-			retire(door);
-		if (open_door(s, conf, listen, listeners[i]) == -1) {
-			ol_log_error(NULL, "cannot serve on %s: %s",
-			    listen->text, strerror(errno));
-			failed++;
-		}
-	}
-	return failed;
+	ol_reports_send(
+	    &s->reports, &(const struct ol_order){ .verb = OL_ORDER_READY });
 }
 
 /* --- The configuration. --- */
@@ -323,7 +141,8 @@ load(struct serve *s, int fd)
 	FILE *errors;
 
 	if ((text = ol_sealed_read(fd, &len)) == NULL) {
-		report_failure(s, "it cannot be read: %s", strerror(errno));
+		ol_reports_failure(
+		    &s->reports, "it cannot be read: %s", strerror(errno));
 		return NULL;
 	}
 	errors = ol_must(open_memstream(&said, &size));
@@ -331,7 +150,8 @@ load(struct serve *s, int fd)
 	fclose(errors);
 	free(text);
 	if (conf == NULL)
-		report_failure(s, "%.*s", (int)strcspn(said, "\n"), said);
+		ol_reports_failure(
+		    &s->reports, "%.*s", (int)strcspn(said, "\n"), said);
 	free(said);
 	return conf;
 }
@@ -345,6 +165,7 @@ begin(struct serve *s, const struct ol_conf *conf)
 		.on_loaded = on_loaded,
 		.on_drained = on_drained,
 		.on_deadline = on_deadline,
+		.on_running = on_running,
 		.arg = s,
 	};
 	char *folder;
@@ -366,6 +187,8 @@ begin(struct serve *s, const struct ol_conf *conf)
 		return -1;
 	ol_engine_spawner(s->engine, s->spawner);
 	s->spawner = -1;
+	s->doors.api = s->api;
+	s->doors.spool = ol_engine_spool(s->engine);
 	return 0;
 }
 
@@ -387,7 +210,7 @@ apply(struct serve *s, const struct ol_order *order, const int *fds)
 	if ((conf = load(s, fds[0])) == NULL)
 		goto err0;
 	if (conf->nlisten != order->nlisten) {
-		report_failure(s, "it has %zu listeners, %u came",
+		ol_reports_failure(&s->reports, "it has %zu listeners, %u came",
 		    conf->nlisten, order->nlisten);
 		goto err1;
 	}
@@ -408,13 +231,15 @@ apply(struct serve *s, const struct ol_order *order, const int *fds)
 	}
 	ol_engine_generation(s->engine, order->generation);
 	s->conf = conf;
-	failed = arrange_doors(s, conf, listeners);
+	failed = ol_doors_arrange(&s->doors, conf, listeners);
 	ol_conf_free(old);
 	if (failed == 0)
-		report(s, &(const struct ol_order){ .verb = OL_ORDER_APPLIED,
-			      .generation = order->generation });
+		ol_reports_send(&s->reports,
+		    &(const struct ol_order){ .verb = OL_ORDER_APPLIED,
+			.generation = order->generation });
 	else
-		report_failure(s, "%d listeners cannot be served", failed);
+		ol_reports_failure(
+		    &s->reports, "%d listeners cannot be served", failed);
 	return;
 err1:
 	ol_conf_free(conf);
@@ -466,7 +291,8 @@ obey(struct serve *s, const struct ol_order *order, const int *fds)
 		begin_exit(s);
 		return;
 	case OL_ORDER_PING:
-		report(s, &(const struct ol_order){ .verb = OL_ORDER_ALIVE });
+		ol_reports_send(&s->reports,
+		    &(const struct ol_order){ .verb = OL_ORDER_ALIVE });
 		return;
 	default:
 		ol_log_error(NULL, "the master gave an order that is none");
@@ -484,6 +310,7 @@ lose_master(struct serve *s)
 	s->watch = NULL;
 	close(s->master);
 	s->master = -1;
+	ol_reports_end(&s->reports);
 	stop(s, &now);
 	begin_exit(s);
 }
@@ -500,34 +327,32 @@ on_master(void *arg)
 		obey(s, &order, fds);
 	else if (n == 0 || (errno != EAGAIN && errno != EBADMSG))
 		lose_master(s);
-	else if (errno == EBADMSG)
+	else if (errno == EBADMSG) {
 		ol_log_error(NULL, "the master gave an order that is none");
+		/* There was no descriptor to be had, perhaps: once more. */
+		ol_reports_failure(&s->reports, "an order got lost");
+	}
 }
 
 int
 ol_serve_run(int master, int spawner)
 {
 	struct serve s = { .master = master, .spawner = spawner };
-	struct door *door;
-
-	TAILQ_INIT(&s.doors);
-	s.events = ol_api_events;
-	s.events.on_retired = on_retired;
 	ol_loop_log_libevent();
 	s.loop = ol_must(ol_loop_new());
+	ol_doors_init(&s.doors, s.loop, on_doors_gone, &s);
+	ol_reports_init(&s.reports, s.loop, master);
 	s.timer = ol_must(ol_timer_new(s.loop, on_timer, &s));
 	s.watch = ol_must(ol_watch_new(s.loop, master, on_master, &s));
 	ol_loop_run(s.loop);
-	while ((door = TAILQ_FIRST(&s.doors)) != NULL) {
-		TAILQ_REMOVE(&s.doors, door, link);
-		free_door(door);
-	}
+	ol_doors_fini(&s.doors);
 	ol_api_free(s.api);
 	/* Writes what is left. */
 	ol_engine_free(s.engine);
 	ol_conf_free(s.conf);
 	ol_watch_free(s.watch);
 	ol_timer_free(s.timer);
+	ol_reports_fini(&s.reports);
 	ol_loop_free(s.loop);
 	ol_log_close();
 	/* The channels are closed by our end: who sees it finds us dead. */

@@ -22,7 +22,7 @@ are_up() {
 # are in $T/pids.
 begin() {
 	local i
-	rm -rf "$state" "$out"/*
+	rm -rf "$state" "${out:?}"/*
 	: >"$T/outlastd.log"
 	write_roles "shutdown_delay_max 5s;" "$(listen "$sock")" \
 		"$(task long "$T/long" 'concurrency 4;')"

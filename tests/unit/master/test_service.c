@@ -50,7 +50,7 @@ hand_sweep(void *arg)
 	struct hands *h = arg;
 
 	add(h, "sweep; ");
-	return h->left > 0 ? h->left-- : 0;
+	return h->left > 0 ? h->left-- : h->left;
 }
 
 static void
@@ -401,6 +401,52 @@ test_not_wanted_any_more(void **state)
 	assert_int_equal(s.limit, OL_NEVER);
 }
 
+/* Tasks that come back while their engine ends have the next one at once. */
+static void
+test_wanted_again(void **state)
+{
+	struct ol_service s;
+	struct hands h;
+
+	(void)state;
+	begin_up(&s, &h);
+	ol_service_ended(&s, OL_SERVICE_ENGINE, "exit 1", t0);
+	ol_service_ended(&s, OL_SERVICE_SPAWNER, "exit 0", t0);
+	ol_service_tick(&s, t0);
+	h.acts[0] = '\0';
+	ol_service_want(&s, false, t0);
+	ol_service_ending(&s, t0 + OL_SEC(5));
+	ol_service_want(&s, true, t0 + 1);
+	ol_service_ended(&s, OL_SERVICE_ENGINE, "exit 0", t0 + 2);
+	ol_service_ended(&s, OL_SERVICE_SPAWNER, "exit 0", t0 + 2);
+	ol_service_tick(&s, t0 + 2);
+	assert_acts(&h, "sweep; start both; ");
+	assert_int_equal(h.impossible, 0);
+}
+
+/* What cannot be seen is not gone. */
+static void
+test_sweep_is_blind(void **state)
+{
+	struct ol_service s;
+	struct hands h;
+	int i;
+
+	(void)state;
+	begin_up(&s, &h);
+	ol_service_ended(&s, OL_SERVICE_ENGINE, "SIGKILL", t0);
+	ol_service_ended(&s, OL_SERVICE_SPAWNER, "exit 0", t0);
+	h.left = -1;
+	for (i = 0; i < 600; i++)
+		ol_service_tick(&s, t0 + i * OL_MSEC(10));
+	assert_int_equal(s.state, OL_SERVICE_SWEEPING);
+	assert_non_null(strstr(h.said, "cannot see what"));
+	h.left = 0;
+	h.acts[0] = '\0';
+	ol_service_tick(&s, t0 + OL_SEC(7));
+	assert_acts(&h, "sweep; start both; ");
+}
+
 static void
 test_what_does_not_die(void **state)
 {
@@ -435,6 +481,8 @@ main(void)
 		cmocka_unit_test(test_spawner_dies_in_a_stop),
 		cmocka_unit_test(test_spawner_hangs_in_a_stop),
 		cmocka_unit_test(test_not_wanted_any_more),
+		cmocka_unit_test(test_wanted_again),
+		cmocka_unit_test(test_sweep_is_blind),
 		cmocka_unit_test(test_what_does_not_die),
 	};
 
