@@ -22,7 +22,7 @@ all=$( (points OL_FAILPOINT && echo "$fails") | sort -u)
 
 # life POINT ACTION NTH: a whole life with one fault.
 life() {
-	local pad=0
+	local pad=0 ms=5 cancel=20
 	fresh
 	rm -f "$T/points/$1.acted"
 	export OUTLAST_FAILPOINT=$1:$2:$3
@@ -31,13 +31,15 @@ life() {
 	store_reopen) OUTLAST_FAILPOINT=store_commit:error,$OUTLAST_FAILPOINT ;;
 	# A large payload is a file.
 	store_body*) pad=40000 ;;
+	# What is cancelled is to run meanwhile.
+	mark*) ms=150 cancel=80 ;;
 	esac
 	rm -f "$T/points/store_commit.acted"
 	export OUTLAST_FAILPOINT_FOLDER=$T/points
 	start_tasks "$FAULTY"
 	# Some fail once, some are cancelled: every move is made.
-	submit --tasks 10 --connections 2 --ms 5 --keys 100 --timeout 5 \
-		--bad 30 --cancel 20 --pad $pad
+	submit --tasks 10 --connections 2 --ms $ms --keys 100 --timeout 5 \
+		--bad 30 --cancel $cancel --pad $pad
 	[ "$(field acked)" -gt 5 ] || fail "$1 $2: $result"
 	# Written behind its back, at leisure.
 	[ "$1" != store_checkpoint ] || lazily
