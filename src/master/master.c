@@ -17,6 +17,7 @@
 #include "master/orphan.h"
 #include "master/pidfile.h"
 #include "master/pool.h"
+#include "master/reload.h"
 #include "master/roles.h"
 #include "master/state.h"
 #include "master/upward.h"
@@ -488,91 +489,6 @@ on_quit(void *arg)
 	stop(arg, "SIGQUIT", true);
 }
 
-static struct ol_conf *
-load_conf(const struct ol_master *m)
-{
-	char *text = NULL, *line, *rest;
-	struct ol_conf *conf;
-	size_t size;
-	FILE *errors = ol_must(open_memstream(&text, &size));
-
-	conf = ol_conf_load(m->conf->file, m->extra, errors, false);
-	fclose(errors);
-	for (rest = text; (line = strsep(&rest, "\n")) != NULL;)
-		if (*line != '\0')
-			ol_log_write(NULL,
-			    conf == NULL ? OL_LOG_ERROR : OL_LOG_WARN, "%s",
-			    line);
-	free(text);
-	return conf;
-}
-
-/*
- * A pool that moves keeps its old process, on its old address, until the
- * successor is ready; another pool on that address would meanwhile share it
- * with a stranger.
- */
-static int
-check_moves(const struct ol_conf *conf, const struct ol_conf *old)
-{
-	const struct ol_conf_pool *was, *taker, *mover;
-	size_t i;
-
-	TAILQ_FOREACH (was, &old->pools, link) {
-		mover = taker = NULL;
-		TAILQ_FOREACH (taker, &conf->pools, link)
-			if (strcmp(taker->listen.text, was->listen.text) == 0)
-				break;
-		TAILQ_FOREACH (mover, &conf->pools, link)
-			if (strcmp(mover->name, was->name) == 0)
-				break;
-		if (mover == NULL || taker == mover)
-			continue;
-		for (i = 0; i < conf->nlisten; i++)
-			if (strcmp(conf->listen[i].text, was->listen.text) ==
-			    0) {
-				ol_log_error(NULL,
-				    "the tasks take the address %s of pool "
-				    "\"%s\", which moves: do it in two "
-				    "reloads",
-				    was->listen.text, was->name);
-				return -1;
-			}
-		if (taker == NULL)
-			continue;
-		ol_log_error(NULL,
-		    "pool \"%s\" takes the address %s of pool \"%s\", which "
-		    "moves: do it in two reloads",
-		    taker->name, was->listen.text, was->name);
-		return -1;
-	}
-	return 0;
-}
-
-/* The store stays where the engine has it, and whose it is. */
-static void
-keep_restart_only(struct ol_conf *conf, struct ol_conf *old)
-{
-	char *text;
-
-	if (strcmp(conf->pid, old->pid) != 0)
-		ol_log_warn(NULL, "a change of \"pid\" needs a restart");
-	if (strcmp(conf->state, old->state) != 0) {
-		ol_log_warn(NULL, "a change of \"state\" needs a restart");
-		text = conf->state;
-		conf->state = old->state;
-		old->state = text;
-	}
-	if (conf->uid != old->uid || conf->gid != old->gid) {
-		ol_log_warn(NULL, "a change of \"user\" needs a restart");
-		text = conf->user;
-		conf->user = old->user;
-		old->user = text;
-		conf->uid = old->uid;
-		conf->gid = old->gid;
-	}
-}
-
 /* 0, or -1 and all is as before. */
 static int
 reload(struct ol_master *m, int64_t now)
@@ -582,11 +498,9 @@ reload(struct ol_master *m, int64_t now)
 	int prepared;
 	size_t n;
 
-	if ((conf = load_conf(m)) == NULL)
+	if ((conf = ol_reload_read(old, m->extra)) == NULL)
 		goto err0;
-	keep_restart_only(conf, old);
-	if (check_moves(conf, old) == -1 ||
-	    (!TAILQ_EMPTY(&conf->tasks) && ol_state_make(conf) == -1) ||
+	if ((!TAILQ_EMPTY(&conf->tasks) && ol_state_make(conf) == -1) ||
 	    (listeners = get_listeners(m, conf, &n)) == NULL)
 		goto err1;
 	if (ol_roles_prepare(conf, &prepared) == -1)

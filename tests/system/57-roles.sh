@@ -89,6 +89,11 @@ expect 'the pool process' "$(serving)" "$app"
 
 # What only a restart changes.
 state=$T/elsewhere
+# Not even after a reload that failed.
+write_roles "$logs" "$pool" "$(listen "$T/no/such/folder.sock")" "$(task nap "$T/nap")"
+: >"$T/outlastd.log"
+reload
+wait_for 5 grep -q 'not reloaded' "$T/outlastd.log"
 write_roles "$logs" "$pool" "$(listen "$sock")" "$(task nap "$T/nap" 'concurrency 9;')"
 hup
 said 'warn a change of "state" needs a restart' || fail 'no word of state'

@@ -36,6 +36,8 @@ static const struct {
 	{ "running 0", { .verb = OL_ORDER_RUNNING }, 0 },
 	{ "running 12", { .verb = OL_ORDER_RUNNING, .running = 12 }, 0 },
 	{ "deadline 0", { .verb = OL_ORDER_DEADLINE }, 0 },
+	{ "ping", { .verb = OL_ORDER_PING }, 0 },
+	{ "alive", { .verb = OL_ORDER_ALIVE }, 0 },
 	{ "drained", { .verb = OL_ORDER_DRAINED }, 0 },
 	{ "failed no such user",
 	    { .verb = OL_ORDER_FAILED, .reason = "no such user" }, 0 },
