@@ -771,6 +771,30 @@ test_interrupted_goes_first_after_a_restart(void **state)
 	assert_false(world_has_attempt(w, &other));
 }
 
+/* Of very many tasks, each that has an item is found. */
+static void
+test_drain_tells_all(void **state)
+{
+	enum { ALL = 1200 };
+	struct world *w = *state;
+	struct attempt *attempt;
+	int i, told = 0;
+
+	w->types[0].durable = OL_DURABLE_OFF;
+	w->types[0].concurrency = ALL;
+	w->types[0].max_waiting = ALL;
+	w->types[0].shutdown_delay = OL_MSEC(10);
+	world_open(w);
+	for (i = 0; i < ALL; i++)
+		world_add(w, "cut");
+	world_until(w, &w->running, ALL);
+	ol_engine_drain(w->engine, ol_clock_now() + OL_SEC(60), 0);
+	world_run(w, 100);
+	TAILQ_FOREACH (attempt, &w->attempts, link)
+		told += strstr(attempt->stops, "kill ") != NULL;
+	assert_int_equal(told, ALL);
+}
+
 static void
 test_drain(void **state)
 {
@@ -941,6 +965,7 @@ main(void)
 		TEST(test_a_lost_last_attempt_fails),
 		TEST(test_a_restart_knows_the_crashes),
 		TEST(test_interrupted_goes_first_after_a_restart),
+		TEST(test_drain_tells_all),
 		TEST(test_drain),
 		TEST(test_the_deadlines_of_a_drain),
 		TEST(test_an_idle_engine_drains_at_once),
