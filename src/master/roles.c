@@ -94,13 +94,17 @@ on_order(struct ol_roles *r, struct ol_wire *wire, const struct ol_order *order,
 		if (!r->ready)
 			ol_log_notice(&wire->log, "ready");
 		r->ready = true;
-		ol_pulse_begin(&r->pulse, now);
 		return true;
 	case OL_ORDER_APPLIED:
 		on_applied(r, order->generation);
 		return true;
 	case OL_ORDER_RUNNING:
 		r->running = order->running;
+		/* Who is idle is left in peace: it wakes up for nothing. */
+		if (r->running > 0)
+			ol_pulse_begin(&r->pulse, now);
+		else
+			ol_pulse_end(&r->pulse);
 		return true;
 	case OL_ORDER_DEADLINE:
 		on_deadline(r, order->left_ms, now);
