@@ -228,8 +228,11 @@ on_row(void *arg, const struct ol_answer *answer)
 		finish(item, false);
 		return;
 	}
-	if (answer->status == OL_STORE_OK)
+	if (answer->status == OL_STORE_OK) {
+		/* A start that was revoked may have read it, too. */
+		free(item->row);
 		item->row = ol_row_copy(answer->rows[0]);
+	}
 	/* Without a row, the move will say so. */
 	ask_move(item);
 }
