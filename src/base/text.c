@@ -1,26 +1,22 @@
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/text.h"
 
-/*
- * Length of the well-formed UTF-8 character at s, or 0. The ranges are those
- * of the Unicode Standard, table 3-7 (no surrogates, nothing over-long).
- */
-static size_t
-utf8_length(const unsigned char *s, size_t left)
+/* The ranges are those of the Unicode Standard, table 3-7. */
+size_t
+ol_text_character(const char *text, size_t left)
 {
+	const unsigned char *s = (const unsigned char *)text;
 	unsigned char low = 0x80, high = 0xbf;
 	size_t n, i;
 
-	if (s[0] >= 0xc2 && s[0] <= 0xdf)
-		n = 2;
-	else if (s[0] >= 0xe0 && s[0] <= 0xef)
-		n = 3;
-	else if (s[0] >= 0xf0 && s[0] <= 0xf4)
-		n = 4;
-	else
+	if (s[0] < 0x80)
+		return 1;
+	if (s[0] < 0xc2 || s[0] > 0xf4)
 		return 0;
+	n = s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : 4;
 	if (s[0] == 0xe0)
 		low = 0xa0;
 	else if (s[0] == 0xed)
@@ -47,7 +43,7 @@ ol_text_printable(const char *text, size_t left)
 	/* U+0080 to U+009F are control characters, too. */
 	if (s[0] == 0xc2 && left > 1 && s[1] < 0xa0)
 		return 0;
-	return utf8_length(s, left);
+	return ol_text_character(text, left);
 }
 
 size_t
@@ -123,11 +119,8 @@ ol_text_json(char *dst, size_t size, const char *src, size_t len)
 		} else if (s[i] < 0x20 || s[i] == 0x7f) {
 			put = (size_t)snprintf(
 			    piece, sizeof(piece), "\\u%04x", s[i]);
-		} else if (s[i] < 0x80) {
-			piece[0] = (char)s[i];
-			put = 1;
-		} else if ((taken = utf8_length(s + i, len - i)) != 0) {
-			memcpy(piece, s + i, taken);
+		} else if ((taken = ol_text_character(src + i, len - i)) > 0) {
+			memcpy(piece, src + i, taken);
 			put = taken;
 		} else {
 			taken = 1;
@@ -142,6 +135,18 @@ ol_text_json(char *dst, size_t size, const char *src, size_t len)
 	}
 	dst[n] = '\0';
 	return n;
+}
+
+const char *
+ol_text_signal(char *dst, size_t size, int signo)
+{
+	const char *name = sigabbrev_np(signo);
+
+	if (name != NULL)
+		snprintf(dst, size, "SIG%s", name);
+	else
+		snprintf(dst, size, "signal %d", signo);
+	return dst;
 }
 
 /* Levenshtein distance with a neighbours' swap as one step; words are short. */

@@ -5,6 +5,12 @@
 #include <stddef.h>
 
 /*
+ * The length of the character at s (left > 0 bytes are there), 1 to 4, or 0
+ * when it is not UTF-8: over-long, a surrogate, beyond U+10FFFF or cut off.
+ */
+size_t ol_text_character(const char *s, size_t left);
+
+/*
  * The length of the character at s (left > 0 bytes are there) if it neither
  * moves a terminal's cursor nor ends a line, else 0. A backslash is 0, too:
  * it begins an escape.
@@ -33,6 +39,9 @@ size_t ol_text_utf8(char *dst, size_t size, const char *src, size_t len);
  * well-formed UTF-8. Cuts at a character when dst is full. Returns the length.
  */
 size_t ol_text_json(char *dst, size_t size, const char *src, size_t len);
+
+/* "SIGSEGV", or "signal 40" for one without a name; returns dst. */
+const char *ol_text_signal(char *dst, size_t size, int signo);
 
 /*
  * The name in names[0 … n) that a person most likely meant by word, or NULL

@@ -1,4 +1,3 @@
-#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -6,6 +5,7 @@
 #include <jansson.h>
 
 #include "base/must.h"
+#include "base/text.h"
 #include "engine/failure.h"
 
 void
@@ -28,48 +28,6 @@ ol_failure_set(
 	va_end(ap);
 }
 
-const char *
-ol_failure_signal(int number, char *buf, size_t size)
-{
-	const char *name = sigabbrev_np(number);
-
-	if (name != NULL)
-		snprintf(buf, size, "SIG%s", name);
-	else
-		snprintf(buf, size, "signal %d", number);
-	return buf;
-}
-
-/* The length of the well-formed character at s (RFC 3629), or 0. */
-static size_t
-character(const unsigned char *s, size_t left)
-{
-	unsigned char low = 0x80, high = 0xbf;
-	size_t i, n;
-
-	if (s[0] == 0)
-		return 0;
-	if (s[0] < 0x80)
-		return 1;
-	if (s[0] < 0xc2 || s[0] > 0xf4)
-		return 0;
-	n = s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : 4;
-	if (s[0] == 0xe0)
-		low = 0xa0;
-	else if (s[0] == 0xed)
-		high = 0x9f;
-	else if (s[0] == 0xf0)
-		low = 0x90;
-	else if (s[0] == 0xf4)
-		high = 0x8f;
-	if (left < n || s[1] < low || s[1] > high)
-		return 0;
-	for (i = 2; i < n; i++)
-		if (s[i] < 0x80 || s[i] > 0xbf)
-			return 0;
-	return n;
-}
-
 /* A JSON string of the bytes: what is not UTF-8, and NUL, is replaced. */
 static json_t *
 string(const char *text, size_t size)
@@ -79,14 +37,15 @@ string(const char *text, size_t size)
 	size_t i, n, len = 0;
 	json_t *json;
 
-	for (i = 0; i<size; i += n> 0 ? n : 1) {
-		n = character((const unsigned char *)text + i, size - i);
-		if (n > 0) {
+	for (i = 0; i < size; i += n) {
+		n = ol_text_character(text + i, size - i);
+		if (n > 0 && text[i] != '\0') {
 			memcpy(copy + len, text + i, n);
 			len += n;
 		} else {
 			memcpy(copy + len, unknown, 3);
 			len += 3;
+			n = 1;
 		}
 	}
 	json = ol_must(json_stringn(copy, len));
@@ -110,7 +69,7 @@ dump(const struct ol_failure *failure, size_t most, size_t *len)
 	if (failure->exit >= 0)
 		json_object_set_new(json, "exit", json_integer(failure->exit));
 	if (failure->signal > 0) {
-		ol_failure_signal(failure->signal, name, sizeof(name));
+		ol_text_signal(name, sizeof(name), failure->signal);
 		json_object_set_new(json, "signal", json_string(name));
 	}
 	if (size > most) {

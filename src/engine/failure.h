@@ -41,7 +41,4 @@ struct ol_failure_view {
 void ol_failure_read(struct ol_failure_view *, struct ol_bytes);
 void ol_failure_view_fini(struct ol_failure_view *);
 
-/* A signal's name: "SIGSEGV". */
-const char *ol_failure_signal(int number, char *buf, size_t size);
-
 #endif

@@ -4,7 +4,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,18 +37,6 @@ ol_crash_summary(char *dst, size_t size, const char *report, size_t len)
 	dst[n] = '\0';
 }
 
-const char *
-ol_crash_signal(int signo, char *buf, size_t size)
-{
-	const char *name = sigabbrev_np(signo);
-
-	if (name == NULL)
-		snprintf(buf, size, "signal %d", signo);
-	else
-		snprintf(buf, size, "SIG%s", name);
-	return buf;
-}
-
 void
 ol_crash_status(char *dst, size_t size, int status)
 {
@@ -59,7 +46,7 @@ ol_crash_status(char *dst, size_t size, int status)
 		snprintf(dst, size, "exit %d", WEXITSTATUS(status));
 	else
 		snprintf(dst, size, "%s%s",
-		    ol_crash_signal(WTERMSIG(status), name, sizeof(name)),
+		    ol_text_signal(name, sizeof(name), WTERMSIG(status)),
 		    WCOREDUMP(status) ? " (core dumped)" : "");
 }
 

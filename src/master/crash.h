@@ -22,9 +22,6 @@ void ol_crash_summary(char *dst, size_t size, const char *report, size_t len);
 /* A wait status in words: "exit 3", "SIGSEGV (core dumped)". */
 void ol_crash_status(char *dst, size_t size, int status);
 
-/* "SIGSEGV"; "signal 99" for one without a name. Static or in buf. */
-const char *ol_crash_signal(int signo, char *buf, size_t size);
-
 /*
  * A file in the memory of this machine for one process to report into; it
  * cannot be grown beyond OL_CRASH_MAX. Close-on-exec. -1: errno.

@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/must.h"
+#include "base/text.h"
 #include "master/child.h"
 #include "master/crash.h"
 #include "master/process.h"
@@ -230,7 +231,7 @@ log_crash(struct ol_process *p, const struct ol_house *house, int slot,
 
 		ol_log_error(&p->log, "%s %s%s%s%s",
 		    outside ? "killed from outside with" : "crashed with",
-		    ol_crash_signal(WTERMSIG(status), signame, sizeof(signame)),
+		    ol_text_signal(signame, sizeof(signame), WTERMSIG(status)),
 		    WTERMSIG(status) == SIGKILL
 			? " (an operator, or the kernel out of memory)"
 		    : WCOREDUMP(status) ? " (core dumped)"

@@ -6,19 +6,8 @@
 #include <sysexits.h>
 
 #include "base/clock.h"
+#include "base/text.h"
 #include "run/verdict.h"
-
-const char *
-ol_verdict_signal(int signo, char *buf, size_t size)
-{
-	const char *name = sigabbrev_np(signo);
-
-	if (name != NULL)
-		snprintf(buf, size, "SIG%s", name);
-	else
-		snprintf(buf, size, "signal %d", signo);
-	return buf;
-}
 
 __attribute__((format(printf, 4, 5))) static void
 say(struct ol_run_end *end, enum ol_outcome outcome, const char *kind,
@@ -57,7 +46,7 @@ killed(struct ol_run_end *end, const struct ol_verdict *v, int signo)
 {
 	char name[24];
 
-	ol_verdict_signal(signo, name, sizeof(name));
+	ol_text_signal(name, sizeof(name), signo);
 	if (v->stopped && (signo == SIGTERM || signo == SIGKILL)) {
 		say(end, OL_OUTCOME_INTERRUPTED, "signal", "stopped with %s",
 		    name);

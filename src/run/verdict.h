@@ -19,7 +19,4 @@ struct ol_verdict {
 /* Fills in ending, kind, message, exit and signal. */
 void ol_verdict_reach(const struct ol_verdict *, struct ol_run_end *);
 
-/* "SIGSEGV", or "signal 40". */
-const char *ol_verdict_signal(int signo, char *buf, size_t size);
-
 #endif

@@ -1,4 +1,5 @@
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -55,6 +56,60 @@ test_json(void **state)
 }
 
 static void
+test_characters(void **state)
+{
+	/* The first and the last of each length, and what lies beside them. */
+	static const struct {
+		const char *bytes;
+		size_t length;
+	} cases[] = {
+		{ "a", 1 },
+		{ "\x7f", 1 },
+		{ "\x80", 0 },
+		{ "\xc1\xbf", 0 },
+		{ "\xc2\x80", 2 },
+		{ "\xdf\xbf", 2 },
+		{ "\xdf\xc0", 0 },
+		{ "\xe0\x9f\xbf", 0 },
+		{ "\xe0\xa0\x80", 3 },
+		{ "\xed\x9f\xbf", 3 },
+		{ "\xed\xa0\x80", 0 },
+		{ "\xee\x80\x80", 3 },
+		{ "\xef\xbf\xbf", 3 },
+		{ "\xf0\x8f\xbf\xbf", 0 },
+		{ "\xf0\x90\x80\x80", 4 },
+		{ "\xf4\x8f\xbf\xbf", 4 },
+		{ "\xf4\x90\x80\x80", 0 },
+		{ "\xf5\x80\x80\x80", 0 },
+		{ "\xff", 0 },
+	};
+	size_t i, n;
+
+	(void)state;
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		n = strlen(cases[i].bytes);
+		if (ol_text_character(cases[i].bytes, n) != cases[i].length)
+			fail_msg("case %zu", i);
+		if (n > 1)
+			assert_int_equal(
+			    ol_text_character(cases[i].bytes, n - 1), 0);
+	}
+	assert_int_equal(ol_text_character("", 1), 1);
+}
+
+static void
+test_signal(void **state)
+{
+	char name[24];
+
+	(void)state;
+	assert_string_equal(
+	    ol_text_signal(name, sizeof(name), SIGXCPU), "SIGXCPU");
+	assert_string_equal(
+	    ol_text_signal(name, sizeof(name), 40), "signal 40");
+}
+
+static void
 test_nearest(void **state)
 {
 	static const char *const names[] = { "shutdown_delay",
@@ -75,6 +130,8 @@ main(void)
 		cmocka_unit_test(test_escape),
 		cmocka_unit_test(test_escape_cuts_with_a_mark),
 		cmocka_unit_test(test_json),
+		cmocka_unit_test(test_characters),
+		cmocka_unit_test(test_signal),
 		cmocka_unit_test(test_nearest),
 	};
 

@@ -143,7 +143,6 @@ test_verdicts(void **state)
 		    OL_OUTCOME_FAIL, false, "result_too_large" },
 	};
 	struct ol_run_end end;
-	char name[24];
 	size_t i;
 
 	(void)state;
@@ -161,10 +160,6 @@ test_verdicts(void **state)
 			assert_string_equal(end.kind, cases[i].kind);
 		assert_true(memchr(end.message, 0, 100) != NULL);
 	}
-	assert_string_equal(
-	    ol_verdict_signal(SIGXCPU, name, sizeof(name)), "SIGXCPU");
-	assert_string_equal(
-	    ol_verdict_signal(40, name, sizeof(name)), "signal 40");
 }
 
 int
