@@ -403,7 +403,9 @@ test_turncoat(void **state)
 	house_pause(&h, 400);
 	for (i = 0; i < 64 && !turned; i++) {
 		house_run(&h, "turncoat", &e);
-		turned = strncmp(e.text, "turned", 6) == 0;
+		/* The control may be judged before it has turned. */
+		turned = strncmp(e.text, "turned", 6) == 0 &&
+			 (has_cgroup() || runaways() == 1);
 		ended_free(&e);
 	}
 	assert_true(turned);
