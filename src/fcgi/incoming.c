@@ -8,6 +8,7 @@
 #include "fcgi/incoming.h"
 #include "fcgi/peer.h"
 #include "fcgi/record.h"
+#include "fcgi/request.h"
 
 enum {
 	HEAD_MAX = 96 * 1024, /* bytes of parameters */
@@ -42,7 +43,7 @@ new_request(struct ol_peer *peer, unsigned id)
 	}
 	content->length = -1;
 	content->max_body = peer->server->options.max_body;
-	ol_spool_init(&content->spool);
+	ol_spool_init(&content->spool, OL_REQUEST_MEMORY);
 	request->peer = peer;
 	request->id = (uint16_t)id;
 	request->content = content;

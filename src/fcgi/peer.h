@@ -13,11 +13,11 @@
 
 #include "base/log.h"
 #include "base/quota.h"
+#include "base/spool.h"
 #include "fcgi/output.h"
 #include "fcgi/pairs.h"
 #include "fcgi/reader.h"
 #include "fcgi/server.h"
-#include "fcgi/spool.h"
 
 /* What a peer has a time limit for; which of the server's lists it is on. */
 enum ol_peer_wait {

@@ -12,6 +12,9 @@
 
 #include "fcgi/pairs.h"
 
+/* A longer body goes to a file. */
+#define OL_REQUEST_MEMORY (64 * 1024)
+
 struct ol_request;
 
 /* A pointer of the owner's; NULL at first. */
@@ -37,8 +40,8 @@ void ol_request_limit_body(struct ol_request *, uint64_t max);
 uint64_t ol_request_body_length(const struct ol_request *);
 
 /*
- * The body, if it is in memory: OL_SPOOL_MEMORY bytes at the most. Borrowed as
- * the parameters are. NULL when it is empty or in a file.
+ * The body, if it is in memory. Borrowed as the parameters are. NULL when it is
+ * empty or in a file.
  */
 const void *ol_request_body(const struct ol_request *);
 

@@ -174,7 +174,7 @@ free_program(void *arg)
 		close_fd(&program->theirs[i]);
 	free(program->start);
 	ol_body_free(program->payload);
-	ol_output_fini(&program->result);
+	ol_spool_fini(&program->result);
 	ol_tail_fini(&program->errors);
 	free(program->result_type);
 	free(program);
@@ -214,7 +214,7 @@ judge(struct ol_program *program)
 	ol_verdict_reach(&program->verdict, end);
 	if (end->ending.outcome != OL_OUTCOME_OK)
 		return;
-	end->result = ol_output_body(&program->result);
+	end->result = ol_spool_take(&program->result);
 	end->result_type = program->result_type;
 	if (end->result == NULL && errno != 0) {
 		program->verdict.unkept = errno;
@@ -312,14 +312,14 @@ take_result(struct ol_program *program, const char *data, size_t len)
 
 	if (v->too_large || v->unkept != 0)
 		return;
-	if (program->result.len + (int64_t)len > v->max_result)
+	if ((int64_t)(program->result.len + len) > v->max_result)
 		v->too_large = true;
-	else if (ol_output_append(
-		     &program->result, program->spool, data, len) == -1)
+	else if (ol_spool_add(&program->result, program->spool, data, len) ==
+		 -1)
 		v->unkept = errno;
 	else
 		return;
-	ol_output_fini(&program->result);
+	ol_spool_fini(&program->result);
 	tell_kill(program);
 	arm(program);
 }
@@ -568,7 +568,7 @@ ol_program_new(struct ol_loop *loop, uint64_t tag, int spool,
 	for (i = 0; i < OL_SPAWN_FDS; i++)
 		program->theirs[i] = -1;
 	program->in = program->out = program->err = program->notify = -1;
-	ol_output_init(&program->result);
+	ol_spool_init(&program->result, OL_PROGRAM_MEMORY);
 	ol_tail_init(&program->errors, OL_RUN_STDERR_MAX);
 	program->begun = ol_clock_now();
 	program->deadline = ol_clock_after(program->begun, conf->timeout);

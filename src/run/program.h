@@ -12,11 +12,16 @@
 
 #include "base/body.h"
 #include "base/log.h"
+#include "base/spool.h"
 #include "loop/loop.h"
-#include "run/output.h"
 #include "run/run.h"
 #include "run/spawn.h"
+#include "run/tail.h"
 #include "run/verdict.h"
+
+enum {
+	OL_PROGRAM_MEMORY = 32 * 1024, /* a larger result goes to a file */
+};
 
 struct ol_program;
 
@@ -51,7 +56,7 @@ struct ol_program {
 	int64_t written;
 	int in, out, err, notify; /* -1: closed, or at its end */
 	struct ol_watch *on_in, *on_out, *on_err, *on_notify;
-	struct ol_output result;
+	struct ol_spool result;
 	struct ol_tail errors;
 
 	/* Its time. */

@@ -19,26 +19,6 @@
 #include "loop/loop.h"
 #include "world.h"
 
-static int
-set_up(void **state)
-{
-	struct world *w = calloc(1, sizeof(*w));
-
-	alarm(120);
-	world_init(w);
-	world_type(w, "cut");
-	*state = w;
-	return 0;
-}
-
-static int
-tear_down(void **state)
-{
-	world_fini(*state);
-	free(*state);
-	return 0;
-}
-
 static struct ol_body *
 body(const char *text)
 {
@@ -935,7 +915,8 @@ test_retention(void **state)
 	assert_int_equal(world_get(w, &kept).answer, OL_ENGINE_OK);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) \
+	cmocka_unit_test_setup_teardown(name, world_set_up, world_tear_down)
 
 int
 main(void)

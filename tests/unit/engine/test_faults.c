@@ -27,21 +27,9 @@
 static int
 set_up(void **state)
 {
-	struct world *w = calloc(1, sizeof(*w));
-
-	alarm(300);
 	faultfs_reset();
-	world_init(w);
-	world_type(w, "cut");
-	*state = w;
-	return 0;
-}
-
-static int
-tear_down(void **state)
-{
-	world_fini(*state);
-	free(*state);
+	world_set_up(state);
+	alarm(300);
 	return 0;
 }
 
@@ -607,7 +595,8 @@ test_storm(void **state)
 	free(s.book);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) \
+	cmocka_unit_test_setup_teardown(name, set_up, world_tear_down)
 
 int
 main(void)

@@ -16,26 +16,6 @@
 
 enum { MANY = 2500 };
 
-static int
-set_up(void **state)
-{
-	struct world *w = calloc(1, sizeof(*w));
-
-	alarm(120);
-	world_init(w);
-	world_type(w, "cut");
-	*state = w;
-	return 0;
-}
-
-static int
-tear_down(void **state)
-{
-	world_fini(*state);
-	free(*state);
-	return 0;
-}
-
 static void
 end_well(struct world *w, const struct ol_id *id)
 {
@@ -246,7 +226,8 @@ test_freed_with_everything_in_flight(void **state)
 	}
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) \
+	cmocka_unit_test_setup_teardown(name, world_set_up, world_tear_down)
 
 int
 main(void)

@@ -40,23 +40,15 @@ clock_gettime(clockid_t clock, struct timespec *ts)
 static int
 set_up(void **state)
 {
-	struct world *w = calloc(1, sizeof(*w));
-
-	alarm(120);
 	set_by = 0;
-	world_init(w);
-	world_type(w, "cut");
-	*state = w;
-	return 0;
+	return world_set_up(state);
 }
 
 static int
 tear_down(void **state)
 {
 	set_by = 0;
-	world_fini(*state);
-	free(*state);
-	return 0;
+	return world_tear_down(state);
 }
 
 static void

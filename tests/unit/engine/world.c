@@ -287,6 +287,26 @@ world_fini(struct world *w)
 	assert_int_equal(system(command), 0);
 }
 
+int
+world_set_up(void **state)
+{
+	struct world *w = ol_must(calloc(1, sizeof(*w)));
+
+	alarm(120);
+	world_init(w);
+	world_type(w, "cut");
+	*state = w;
+	return 0;
+}
+
+int
+world_tear_down(void **state)
+{
+	world_fini(*state);
+	free(*state);
+	return 0;
+}
+
 /* --- The loop. --- */
 
 static void

@@ -77,6 +77,13 @@ void world_close(struct world *);
 /* Close when open, and remove the folder. */
 void world_fini(struct world *);
 
+/*
+ * For cmocka: a fresh world for each test, not opened, with the type "cut"; it
+ * has two minutes.
+ */
+int world_set_up(void **state);
+int world_tear_down(void **state);
+
 /* Run the loop until *flag, or give up after some seconds: then the test
  * fails. */
 void world_until(struct world *, const int *flag, int value);

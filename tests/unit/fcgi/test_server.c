@@ -18,7 +18,6 @@
 #include <cmocka.h>
 
 #include "base/clock.h"
-#include "fcgi/spool.h"
 #include "serving.h"
 
 static const char *const params[] = { "REQUEST_METHOD=POST",
@@ -229,7 +228,7 @@ test_bodies_of_every_length(void **state)
 static void
 test_body_in_memory_or_in_a_file(void **state)
 {
-	static unsigned char body[OL_SPOOL_MEMORY + 1];
+	static unsigned char body[OL_REQUEST_MEMORY + 1];
 	int fd, file;
 
 	(void)state;
@@ -237,9 +236,9 @@ test_body_in_memory_or_in_a_file(void **state)
 	serving_start(&s);
 	fd = serving_connect(&s);
 	memset(body, 'b', sizeof(body));
-	records_request(&r, FCGI_KEEP_CONN, params, body, OL_SPOOL_MEMORY);
+	records_request(&r, FCGI_KEEP_CONN, params, body, OL_REQUEST_MEMORY);
 	send_all(fd);
-	assert_memory_equal(ol_request_body(s.held), body, OL_SPOOL_MEMORY);
+	assert_memory_equal(ol_request_body(s.held), body, OL_REQUEST_MEMORY);
 	assert_int_equal(ol_request_take_body(s.held), -1);
 	ol_request_forget(s.held);
 	ol_request_finish(s.held);
@@ -344,7 +343,7 @@ test_wrong_length(void **state)
 static void
 test_no_room(void **state)
 {
-	static unsigned char body[OL_SPOOL_MEMORY + 1];
+	static unsigned char body[OL_REQUEST_MEMORY + 1];
 	int fd;
 
 	(void)state;

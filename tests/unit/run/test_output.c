@@ -1,6 +1,5 @@
-/* What a program writes, collected; and what its end means. */
+/* The end of what a program writes; and what its end means. */
 #include <errno.h>
-#include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -11,7 +10,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
-#include "run/output.h"
+#include "run/tail.h"
 #include "run/verdict.h"
 
 static void
@@ -49,53 +48,6 @@ test_tail(void **state)
 	assert_int_equal(len, 1500);
 	assert_memory_equal(text, all + sizeof(all) - 1500, 1500);
 	ol_tail_fini(&tail);
-}
-
-static void
-test_output(void **state)
-{
-	static const size_t totals[] = { 0, 1, 1024, 1025, 32767, 32768, 32769,
-		100000 };
-	int folder = open("/tmp", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	char *data = malloc(100000), *back = malloc(100000);
-	struct ol_output output;
-	struct ol_body *body;
-	size_t i, at, n;
-
-	(void)state;
-	for (i = 0; i < 100000; i++)
-		data[i] = (char)(i * 31 + i / 256);
-	for (i = 0; i < sizeof(totals) / sizeof(totals[0]); i++) {
-		ol_output_init(&output);
-		for (at = 0; at < totals[i]; at += n) {
-			n = totals[i] - at < 777 ? totals[i] - at : 777;
-			assert_int_equal(
-			    ol_output_append(&output, folder, data + at, n), 0);
-		}
-		body = ol_output_body(&output);
-		assert_int_equal(errno, 0);
-		if (totals[i] == 0) {
-			assert_null(body);
-			continue;
-		}
-		assert_int_equal(body->size, totals[i]);
-		assert_int_equal(body->fd == -1, totals[i] <= 32768);
-		if (body->fd == -1)
-			memcpy(back, body->data, totals[i]);
-		else
-			assert_int_equal(
-			    pread(body->fd, back, totals[i], 0), totals[i]);
-		assert_memory_equal(data, back, totals[i]);
-		ol_body_free(body);
-	}
-	/* No folder, no file: said, and nothing leaks. */
-	ol_output_init(&output);
-	assert_int_equal(ol_output_append(&output, -1, data, 100000), -1);
-	assert_int_equal(errno, EBADF);
-	ol_output_fini(&output);
-	close(folder);
-	free(data);
-	free(back);
 }
 
 #define EXIT(n) ((n) << 8)
@@ -167,7 +119,6 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_tail),
-		cmocka_unit_test(test_output),
 		cmocka_unit_test(test_verdicts),
 	};
 

@@ -14,7 +14,7 @@
 #include <cmocka.h>
 
 #include "base/clock.h"
-#include "run/output.h"
+#include "run/program.h"
 #include "spawner/environment.h"
 
 #include "house.h"
@@ -195,7 +195,7 @@ echo(size_t size, bool in_file)
 		assert_null(e.result);
 	else {
 		assert_int_equal(e.result->size, size);
-		if (size <= OL_OUTPUT_MEMORY)
+		if (size <= OL_PROGRAM_MEMORY)
 			memcpy(back, e.result->data, size);
 		else
 			assert_int_equal(

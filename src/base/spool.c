@@ -4,12 +4,12 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "fcgi/spool.h"
+#include "base/spool.h"
 
 void
-ol_spool_init(struct ol_spool *spool)
+ol_spool_init(struct ol_spool *spool, size_t most)
 {
-	*spool = (struct ol_spool){ .fd = -1 };
+	*spool = (struct ol_spool){ .fd = -1, .most = most };
 }
 
 void
@@ -18,7 +18,7 @@ ol_spool_fini(struct ol_spool *spool)
 	free(spool->data);
 	if (spool->fd != -1)
 		close(spool->fd);
-	ol_spool_init(spool);
+	ol_spool_init(spool, spool->most);
 }
 
 static int
@@ -73,12 +73,11 @@ reserve(struct ol_spool *spool, size_t wanted)
 }
 
 int
-ol_spool_add(
-    struct ol_spool *spool, int folder, const unsigned char *data, size_t len)
+ol_spool_add(struct ol_spool *spool, int folder, const void *data, size_t len)
 {
 	if (len == 0)
 		return 0;
-	if (spool->fd == -1 && spool->len + len > OL_SPOOL_MEMORY &&
+	if (spool->fd == -1 && spool->len + len > spool->most &&
 	    move_to_file(spool, folder) == -1)
 		return -1;
 	if (spool->fd != -1) {
@@ -99,6 +98,24 @@ ol_spool_take_file(struct ol_spool *spool)
 	int fd = spool->fd;
 
 	if (fd != -1)
-		ol_spool_init(spool);
+		ol_spool_init(spool, spool->most);
 	return fd;
+}
+
+struct ol_body *
+ol_spool_take(struct ol_spool *spool)
+{
+	struct ol_body *body = NULL;
+	uint64_t len = spool->len;
+	int saved = 0, fd;
+
+	if ((fd = ol_spool_take_file(spool)) != -1)
+		body = ol_body_file(fd, (int64_t)len);
+	else if (len > 0)
+		body = ol_body_new(spool->data, (size_t)len);
+	if (body == NULL && len > 0)
+		saved = errno;
+	ol_spool_fini(spool);
+	errno = saved;
+	return body;
 }
