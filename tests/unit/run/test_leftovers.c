@@ -403,12 +403,14 @@ test_turncoat(void **state)
 	house_pause(&h, 400);
 	for (i = 0; i < 64 && !turned; i++) {
 		house_run(&h, "turncoat", &e);
-		/* The control may be judged before it has turned. */
-		turned = strncmp(e.text, "turned", 6) == 0 &&
-			 (has_cgroup() || runaways() == 1);
+		turned = strncmp(e.text, "turned", 6) == 0;
 		ended_free(&e);
 	}
 	assert_true(turned);
+	/* Where it lives on, it has yet to become the sleeper that is counted.
+	 */
+	for (i = 0; i < 100 && runaways() == 0; i++)
+		house_pause(&h, has_cgroup() ? 2 : 50);
 	assert_int_equal(runaways(), has_cgroup() ? 0 : 1);
 	assert_false(h.bare && has_cgroup());
 	for (i = 0; i < 3; i++) {
