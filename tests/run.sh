@@ -11,8 +11,8 @@ BENCH_PROGRAMS='bench_load bench_plain bench_closing bench_app bench_items
 PACKAGES='autoconf automake libtool make pkg-config gcc clang libclang-rt-14-dev
 	clang-format
 	libfcgi-dev libevent-dev libbsd-dev libcmocka-dev nginx-light spawn-fcgi curl
-	libcurl4-openssl-dev libsqlite3-dev libjansson-dev libssl-dev sqlite3 strace e2fsprogs
-	libjpeg62-turbo-dev libjpeg-turbo-progs netpbm python3-pil systemd
+	libcurl4-openssl-dev libsqlite3-dev libjansson-dev libssl-dev sqlite3
+	strace e2fsprogs libjpeg62-turbo-dev libjpeg-turbo-progs netpbm python3-pil systemd
 	python3 python3-aiosmtpd procps mandoc shellcheck
 	binutils git'
 
@@ -48,7 +48,8 @@ usage() {
 	  --list         print the tests and run none
 
 	Builds are in build/test, build/asan, build/tsan, build/fuzz and
-	build/failpoints; what a test wrote is in build/test/logs. Works as root or as any user.
+	build/failpoints; what a test wrote is in build/test/logs. Works as root
+	or as any user.
 	HELP
 }
 

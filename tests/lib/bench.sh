@@ -56,55 +56,32 @@ fresh_daemon() {
 # bench_nginx: /ok answers 202 by itself, /plain goes to plain libfcgi, /php to
 # php-fpm, all else to the engine.
 bench_nginx() {
-	local dir=$T/nginx user=
 	port=$(free_port)
-	mkdir -p "$dir"
-	[ "$(id -u)" -ne 0 ] || user='user root;'
-	cat >"$dir/nginx.conf" <<-CONF
-		$user
-		daemon off;
-		worker_processes 2;
-		worker_rlimit_nofile 16384;
-		pid $dir/pid;
-		error_log $T/nginx.error.log error;
-		events { worker_connections 8000; }
-		http {
-			access_log off;
-			client_body_temp_path $dir/body;
-			fastcgi_temp_path $dir/fastcgi;
-			proxy_temp_path $dir/proxy;
-			uwsgi_temp_path $dir/uwsgi;
-			scgi_temp_path $dir/scgi;
-			keepalive_requests 100000000;
-			upstream engine { server unix:$sock max_fails=0; keepalive 256; }
-			upstream plain { server unix:$T/plain.sock max_fails=0; keepalive 256; }
-			include /etc/nginx/fastcgi_params;
-			server {
-				listen 127.0.0.1:$port backlog=4096;
-				location = /nginx { return 204; }
-				location = /ok { return 202; }
-				location = /plain {
-					fastcgi_pass plain;
-					fastcgi_keep_conn on;
-				}
-				location = /php {
-					include /etc/nginx/fastcgi_params;
-					fastcgi_param SCRIPT_FILENAME $T/push.php;
-					fastcgi_pass unix:$T/fpm.sock;
-				}
-				location / {
-					include /etc/nginx/fastcgi_params;
-					fastcgi_pass engine;
-					fastcgi_keep_conn on;
-					fastcgi_param OUTLAST_ACCESS app;
-					$TASK_LOCATION
-				}
+	run_nginx "
+		upstream engine { server unix:$sock max_fails=0; keepalive 256; }
+		upstream plain { server unix:$T/plain.sock max_fails=0; keepalive 256; }
+		include /etc/nginx/fastcgi_params;
+		server {
+			listen 127.0.0.1:$port backlog=4096;
+			location = /nginx { return 204; }
+			location = /ok { return 202; }
+			location = /plain {
+				fastcgi_pass plain;
+				fastcgi_keep_conn on;
 			}
-		}
-	CONF
-	start nginx nginx -p "$dir" -c "$dir/nginx.conf" -e "$T/nginx.error.log"
-	nginx=$pid
-	wait_for 5 curl -sf -o /dev/null "http://127.0.0.1:$port/nginx"
+			location = /php {
+				include /etc/nginx/fastcgi_params;
+				fastcgi_param SCRIPT_FILENAME $T/push.php;
+				fastcgi_pass unix:$T/fpm.sock;
+			}
+			location / {
+				include /etc/nginx/fastcgi_params;
+				fastcgi_pass engine;
+				fastcgi_keep_conn on;
+				fastcgi_param OUTLAST_ACCESS app;
+				$TASK_LOCATION
+			}
+		}"
 }
 
 # php-fpm and Redis, each with its own folder; Redis flushes each push.

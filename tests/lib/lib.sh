@@ -149,11 +149,10 @@ start_app() {
 	wait_for 5 answers "$sock"
 }
 
-# start_nginx keep|fresh SOCKET [CONFIGURATION OF THE LOCATION]: one server on
-# $port, two workers; keep: upstream keep-alive. Its requests end in SOCKET.
-start_nginx() {
-	local keep=$1 sock=$2 more=${3:-} dir=$T/nginx user=
-	port=$(free_port)
+# run_nginx DIRECTIVES of the block http: two workers; a server on $port with
+# "location = /nginx" is among the directives.
+run_nginx() {
+	local dir=$T/nginx user=
 	mkdir -p "$dir"
 	[ "$(id -u)" -ne 0 ] || user='user root;'
 	cat >"$dir/nginx.conf" <<-CONF
@@ -171,27 +170,65 @@ start_nginx() {
 			proxy_temp_path $dir/proxy;
 			uwsgi_temp_path $dir/uwsgi;
 			scgi_temp_path $dir/scgi;
-			keepalive_requests 1000000;
+			keepalive_requests 100000000;
 			client_max_body_size 64m;
-			upstream backend {
-				server unix:$sock max_fails=0;
-				$([ "$keep" = fresh ] || echo "keepalive 128;")
-			}
-			server {
-				listen 127.0.0.1:$port backlog=1024;
-				location = /nginx { return 204; }
-				location / {
-					include /etc/nginx/fastcgi_params;
-					fastcgi_pass backend;
-					$([ "$keep" = fresh ] || echo "fastcgi_keep_conn on;")
-					$more
-				}
-			}
+			$1
 		}
 	CONF
 	start nginx nginx -p "$dir" -c "$dir/nginx.conf" -e "$T/nginx.error.log"
 	nginx=$pid
 	wait_for 5 curl -sf -o /dev/null "http://127.0.0.1:$port/nginx"
+}
+
+# start_nginx keep|fresh SOCKET [CONFIGURATION OF THE LOCATION]: one server on
+# $port; keep: upstream keep-alive. Its requests end in SOCKET.
+start_nginx() {
+	local keep=$1 sock=$2 more=${3:-}
+	port=$(free_port)
+	run_nginx "
+		upstream backend {
+			server unix:$sock max_fails=0;
+			$([ "$keep" = fresh ] || echo 'keepalive 128;')
+		}
+		server {
+			listen 127.0.0.1:$port backlog=1024;
+			location = /nginx { return 204; }
+			location / {
+				include /etc/nginx/fastcgi_params;
+				fastcgi_pass backend;
+				$([ "$keep" = fresh ] || echo 'fastcgi_keep_conn on;')
+				$more
+			}
+		}"
+}
+
+# start_published FILE: nginx with a file of nginx/ in its block http, as $T/FILE
+# has it: it must be taken without a warning.
+start_published() {
+	local user=
+	cp /etc/nginx/fastcgi_params "$T"
+	[ "$(id -u)" -ne 0 ] || user='user root;'
+	cat >"$T/nginx.conf" <<-CONF
+		$user
+		daemon off;
+		worker_processes 1;
+		pid nginx.pid;
+		events { }
+		http {
+			access_log off;
+			client_body_temp_path bodies;
+			fastcgi_temp_path fastcgi;
+			proxy_temp_path proxy;
+			uwsgi_temp_path uwsgi;
+			scgi_temp_path scgi;
+			include $1;
+		}
+	CONF
+	nginx -p "$T" -c nginx.conf -e stderr -t >"$T/check.log" 2>&1 ||
+		fail "nginx does not take $1"
+	expect "warnings of nginx" "$(lines 'warn' "$T/check.log")" 0
+	start nginx nginx -p "$T" -c nginx.conf -e stderr
+	nginx=$pid
 }
 
 # http PATH [CURL OPTION...]: the status; the body is in $T/body.

@@ -2,15 +2,9 @@
 # outlastd with its engine and its spawner, asked without a web server. Source
 # it after lib.sh.
 
-sock=$T/tasks.sock
-state=$T/state
-# As root: the daemon and the programs each have an account of their own.
-daemon_user='' program_user=''
-[ "$(id -u)" -ne 0 ] || {
-	daemon_user='user daemon;'
-	program_user='user nobody;'
-}
-chmod 711 "$T"
+# shellcheck source=../lib/daemon.sh
+. "$LIB/daemon.sh"
+
 # What programs write.
 out=$T/out
 mkdir "$out"
@@ -72,18 +66,6 @@ has_state() {
 # has_attempt ID NUMBER
 has_attempt() {
 	ask "/$1" | grep -q "\"attempt\":$2\b"
-}
-
-# role NAME: the pid of the master's child that is that role, or nothing.
-role() {
-	local child
-	for child in $(children "$outlastd"); do
-		if tr '\0' ' ' <"/proc/$child/cmdline" 2>/dev/null |
-			grep -q "^outlastd: $1"; then
-			echo "$child"
-			return
-		fi
-	done
 }
 
 # other_role NAME PID: somebody else than PID is that role.

@@ -6,23 +6,17 @@
 #
 # are submitted at http://127.0.0.1:$port/t/NAME; the API is at /tasks.
 
+# shellcheck source=../lib/daemon.sh
+. "$LIB/daemon.sh"
+
 # A copy: the program's user may not reach the build.
 CHORE=$T/bench_chore
 ORACLE=$LIB/oracle.py
 # The build with failpoints (tests/run.sh makes it).
 FAULTY=${FAULTY:-$SRC/build/failpoints}/src/outlastd/outlastd
-sock=$T/tasks.sock
-state=$T/state
 chore=$T/chore
-chmod 711 "$T"
 [ -x "$BUILD/bench_chore" ] || fail "$BUILD/bench_chore has not been built"
 cp "$BUILD/bench_chore" "$CHORE"
-# As root: the daemon and the programs each have an account of their own.
-daemon_user='' program_user=''
-[ "$(id -u)" -ne 0 ] || {
-	daemon_user='user daemon;'
-	program_user='user nobody;'
-}
 
 # For the location in nginx: the type is the path's second word.
 # shellcheck disable=SC2016 # nginx's variables
@@ -36,14 +30,8 @@ TASK_LOCATION='
 write_tasks() {
 	local name
 	{
-		cat <<-CONF
-			pid $T/outlastd.pid;
-			log stderr info;
-			state $state;
-			listen unix:$sock access=operator;
-			$daemon_user
-			${1:-}
-		CONF
+		main_directives
+		echo "${1:-}"
 		for name in full lazy; do
 			cat <<-CONF
 				task $name {
@@ -83,18 +71,6 @@ start_tasks() {
 	start outlastd "$program" -c "$T/outlast.conf"
 	outlastd=$pid
 	wait_for 10 ready
-}
-
-# role NAME: the pid of the master's child that is that role, or nothing.
-role() {
-	local child
-	for child in $(children "$outlastd"); do
-		if tr '\0' ' ' <"/proc/$child/cmdline" 2>/dev/null |
-			grep -q "^outlastd: $1"; then
-			echo "$child"
-			return
-		fi
-	done
 }
 
 # submit OPTION…: the client of the oracle, to /t/full; its RESULT in $result.

@@ -65,29 +65,7 @@ sed -e "s|127.0.0.1:8080|127.0.0.1:$port|" \
 	"$SRC/nginx/app-pool.conf" >"$T/app-pool.conf"
 expect "lines that the substitution changed" \
 	"$(diff "$SRC/nginx/app-pool.conf" "$T/app-pool.conf" | grep -c '^>')" 2
-cp /etc/nginx/fastcgi_params "$T"
-user=
-[ "$(id -u)" -ne 0 ] || user='user root;'
-cat >"$T/nginx.conf" <<-CONF
-	$user
-	daemon off;
-	worker_processes 1;
-	pid nginx.pid;
-	events { }
-	http {
-		access_log off;
-		client_body_temp_path body;
-		fastcgi_temp_path fastcgi;
-		proxy_temp_path proxy;
-		uwsgi_temp_path uwsgi;
-		scgi_temp_path scgi;
-		include app-pool.conf;
-	}
-CONF
-nginx -p "$T" -c nginx.conf -e stderr -t >"$T/check.log" 2>&1 ||
-	fail "nginx does not take the file"
-expect "warnings of nginx" "$(lines 'warn' "$T/check.log")" 0
-start nginx nginx -p "$T" -c nginx.conf -e stderr
+start_published app-pool.conf
 serves() {
 	[ "$(http /)" = 200 ]
 }

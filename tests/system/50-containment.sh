@@ -55,11 +55,7 @@ END
 chmod 755 "$T/runaway" "$T/neighbour"
 {
 	cat <<-CONF
-		pid $T/outlastd.pid;
-		log stderr info;
-		state $state;
-		listen unix:$sock access=operator;
-		$daemon_user
+		$(main_directives)
 		task neighbour { program $T/neighbour; timeout 7d; shutdown_delay 1s; $program_user }
 	CONF
 	for word in fork setsid closed bomb flood; do

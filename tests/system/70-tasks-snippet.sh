@@ -6,6 +6,8 @@
 . "$(dirname "$0")/../lib/lib.sh"
 # shellcheck source=../lib/tasks.sh
 . "$LIB/tasks.sh"
+# shellcheck source=../lib/api.sh
+. "$LIB/api.sh"
 
 cat >"$T/make-thumbnail" <<'END'
 #!/bin/sh
@@ -17,11 +19,7 @@ echo "small $word"
 END
 chmod 755 "$T/make-thumbnail"
 cat >"$T/outlast.conf" <<-CONF
-	pid $T/outlastd.pid;
-	log stderr info;
-	state $state;
-	listen unix:$sock access=operator;
-	$daemon_user
+	$(main_directives)
 	task thumbnail {
 		program $T/make-thumbnail;
 		$program_user
@@ -40,60 +38,13 @@ sed -e "s|127.0.0.1:8080|127.0.0.1:$port|" \
 	"$SRC/nginx/tasks.conf" >"$T/tasks.conf"
 expect "lines that the substitution changed" \
 	"$(diff "$SRC/nginx/tasks.conf" "$T/tasks.conf" | grep -c '^>')" 6
-cp /etc/nginx/fastcgi_params "$T"
 printf '%s\n' 'jane:{PLAIN}j' 'joe:{PLAIN}j' >"$T/outlast.users"
 echo 'boss:{PLAIN}b' >"$T/outlast.operators"
-user=
-[ "$(id -u)" -ne 0 ] || user='user root;'
-cat >"$T/nginx.conf" <<-CONF
-	$user
-	daemon off;
-	worker_processes 1;
-	pid nginx.pid;
-	events { }
-	http {
-		access_log off;
-		client_body_temp_path bodies;
-		fastcgi_temp_path fastcgi;
-		proxy_temp_path proxy;
-		uwsgi_temp_path uwsgi;
-		scgi_temp_path scgi;
-		include tasks.conf;
-	}
-CONF
-nginx -p "$T" -c nginx.conf -e stderr -t >"$T/check.log" 2>&1 ||
-	fail "nginx does not take the file"
-expect "warnings of nginx" "$(lines 'warn' "$T/check.log")" 0
-start nginx nginx -p "$T" -c nginx.conf -e stderr
+start_published tasks.conf
 serves_api() {
 	[ "$(http /tasks/readyz)" = 200 ]
 }
 wait_for 5 serves_api
-
-# ask WHAT STATUS PATH [CURL OPTION…]: the head in $T/head, the task in $id.
-id=
-ask() {
-	local what=$1 status=$2 path=$3
-	shift 3
-	expect "$what" "$(http "$path" -D "$T/head" "$@")" "$status"
-	id=$(header Outlast-Task-Id)
-}
-
-header() {
-	tr -d '\r' <"$T/head" | sed -n "s/^$1: //Ip"
-}
-
-member() {
-	local path
-	sed -n 's/.*"state":"\([a-z]*\)".*/\1/p' "$T/body"
-}
-
-# in_state STATE PATH [CURL OPTION…]
-in_state() {
-	local state=$1 path=$2
-	shift 2
-	[ "$(http "$path" "$@")" = 200 ] && [ "$(member)" = "$state" ]
-}
 
 # A visitor: submit, look, fetch.
 ask 'submit' 202 /thumbnail -d cat

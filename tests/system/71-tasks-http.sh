@@ -5,6 +5,8 @@
 . "$(dirname "$0")/../lib/lib.sh"
 # shellcheck source=../lib/tasks.sh
 . "$LIB/tasks.sh"
+# shellcheck source=../lib/api.sh
+. "$LIB/api.sh"
 
 cat >"$T/work" <<'END'
 #!/bin/sh
@@ -16,11 +18,7 @@ esac
 END
 chmod 755 "$T/work"
 cat >"$T/outlast.conf" <<-CONF
-	pid $T/outlastd.pid;
-	log stderr info;
-	state $state;
-	listen unix:$sock access=operator;
-	$daemon_user
+	$(main_directives)
 	task copy {
 		program $T/work copy; $program_user
 		methods POST PUT;
@@ -52,25 +50,6 @@ start_nginx keep "$sock" '
 	fastcgi_param OUTLAST_SESSION $cookie_session;
 	fastcgi_param REQUEST_ID $request_id;'
 
-# ask WHAT STATUS PATH [CURL OPTION…]: the head in $T/head, the task in $id.
-id=
-ask() {
-	local what=$1 status=$2 path=$3
-	shift 3
-	expect "$what" "$(http "$path" -D "$T/head" "$@")" "$status"
-	id=$(header Outlast-Task-Id)
-}
-
-header() {
-	tr -d '\r' <"$T/head" | sed -n "s/^$1: //Ip"
-}
-
-# ended ID STATE
-ended() {
-	[ "$(http "/tasks/$1" -D "$T/head" "${@:3}")" = 200 ] &&
-		[ "$(header Outlast-State)" = "$2" ]
-}
-
 problem() {
 	grep -q "^{\"type\":\"urn:outlast:problem:$1\"" "$T/body" ||
 		fail "$1: $(cat "$T/body")"
@@ -81,7 +60,7 @@ head -c 5000000 /dev/urandom >"$T/large"
 for more in '' 'Transfer-Encoding: chunked'; do
 	ask 'large payload' 202 /t/copy --data-binary "@$T/large" -H "$more"
 	large=$id
-	wait_for 10 ended "$large" succeeded
+	wait_for 10 in_state succeeded "/tasks/$large"
 	ask 'large result' 200 "/tasks/$large/result"
 	expect 'its length' "$(header Content-Length)" 5000000
 	expect 'its type' "$(header Content-Type)" text/html
@@ -101,7 +80,7 @@ for i in 1 2 3 4 5; do
 	problem not-found
 done
 ask 'an empty one' 202 /t/copy -X PUT
-wait_for 5 ended "$id" succeeded
+wait_for 5 in_state succeeded "/tasks/$id"
 ask 'its result' 200 "/tasks/$id/result"
 expect 'its length' "$(header Content-Length)" 0
 expect 'OPTIONS' "$(http /t/copy -X OPTIONS -D "$T/head")" 204
@@ -130,7 +109,7 @@ ask 'secret session' 202 /t/copy -d one -b session=cookie-to-be-found
 # What travels with a task.
 ask 'context' 202 /t/show -d x \
 	-H 'traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01'
-wait_for 5 ended "$id" succeeded
+wait_for 5 in_state succeeded "/tasks/$id"
 ask 'its result' 200 "/tasks/$id/result"
 grep -q '^REQUEST_ID=[0-9a-f]\{32\}$' "$T/body" || fail 'no REQUEST_ID'
 grep -q '^REMOTE_ADDR=127.0.0.1$' "$T/body" || fail 'no REMOTE_ADDR'
@@ -139,7 +118,7 @@ grep -q '^TRACEPARENT=00-0af7651916cd43dd8448eb211c80319c-' "$T/body" ||
 
 # Failures.
 ask 'to fail' 202 /t/fail -d x
-wait_for 5 ended "$id" failed
+wait_for 5 in_state failed "/tasks/$id"
 python3 - "$T/body" <<'END' || fail 'the object of a failed task'
 import json, sys
 task = json.load(open(sys.argv[1]))
@@ -156,7 +135,7 @@ grep -q "\"instance\":\"/tasks/$id\"" "$T/body" || fail 'where is it?'
 # A full queue: one runs, one waits.
 ask 'runs' 202 /t/held -d x
 running=$id
-wait_for 5 ended "$running" running
+wait_for 5 in_state running "/tasks/$running"
 ask 'waits' 202 /t/held -d x
 waiting=$id
 ask 'is too many' 503 /t/held -d x
@@ -175,7 +154,7 @@ ask 'cancel, as an app' 200 "/tasks/$waiting" -X DELETE -H 'X-Access: app'
 # 202, unless it had ended when it was looked at.
 code=$(http "/tasks/$running" -X DELETE -H 'X-Access: app')
 [ "$code" = 202 ] || expect 'cancel what runs' "$code" 200
-wait_for 5 ended "$running" cancelled
+wait_for 5 in_state cancelled "/tasks/$running"
 
 # Pages of other sites; the port is not 80.
 for origin in 202:127.0.0.1:$port 403:127.0.0.1:1 403:evil.example:$port; do

@@ -5,13 +5,11 @@
 . "$(dirname "$0")/../lib/lib.sh"
 # shellcheck source=../lib/tasks.sh
 . "$LIB/tasks.sh"
+# shellcheck source=../lib/api.sh
+. "$LIB/api.sh"
 
 cat >"$T/outlast.conf" <<-CONF
-	pid $T/outlastd.pid;
-	log stderr info;
-	state $state;
-	listen unix:$sock access=operator;
-	$daemon_user
+	$(main_directives)
 	shutdown_delay 4s;
 	kill_grace 1s;
 	task held { program /bin/sleep 1000; $program_user }
@@ -19,30 +17,7 @@ cat >"$T/outlast.conf" <<-CONF
 	task lost { program /bin/cat; $program_user durable off; }
 CONF
 start_tasks
-# shellcheck disable=SC2016 # nginx's variables
-start_nginx keep "$sock" '
-	set $task "";
-	if ($uri ~ "^/t/([a-z]+)$") { set $task $1; }
-	fastcgi_param OUTLAST_TASK $task;'
-
-# ask WHAT STATUS PATH [CURL OPTION…]: the head in $T/head, the task in $id.
-id=
-ask() {
-	local what=$1 status=$2 path=$3
-	shift 3
-	expect "$what" "$(http "$path" -D "$T/head" "$@")" "$status"
-	id=$(header Outlast-Task-Id)
-}
-
-header() {
-	tr -d '\r' <"$T/head" | sed -n "s/^$1: //Ip"
-}
-
-# in_state ID STATE
-in_state() {
-	[ "$(http "/tasks/$1" -D "$T/head")" = 200 ] &&
-		[ "$(header Outlast-State)" = "$2" ]
-}
+start_nginx keep "$sock" "$TASK_LOCATION"
 
 unready() {
 	[ "$(http /tasks/readyz -D "$T/head")" = 503 ]
@@ -50,10 +25,10 @@ unready() {
 
 ask 'ready' 200 /tasks/readyz
 ask 'durable off' 202 /t/lost -d x
-wait_for 5 in_state "$id" succeeded
+wait_for 5 in_state succeeded "/tasks/$id"
 ask 'runs' 202 /t/held -d x
 held=$id
-wait_for 5 in_state "$held" running
+wait_for 5 in_state running "/tasks/$held"
 
 kill -TERM "$outlastd"
 wait_for 2 unready
@@ -64,13 +39,13 @@ ask 'durable off' 503 /t/lost -d x
 [ "$(header Retry-After)" -ge 1 ] || fail 'no Retry-After'
 ask 'durable' 202 /t/kept -d kept
 kept=$id
-in_state "$held" running || fail 'what runs is not told'
+in_state running "/tasks/$held" || fail 'what runs is not told'
 gone 8 "$outlastd" || fail 'it does not end'
 
 start_tasks
-wait_for 5 in_state "$kept" succeeded
+wait_for 5 in_state succeeded "/tasks/$kept"
 ask 'its result' 200 "/tasks/$kept/result"
 expect 'the result' "$(cat "$T/body")" kept
-wait_for 5 in_state "$held" running
+wait_for 5 in_state running "/tasks/$held"
 http "/tasks/$held" >/dev/null
 grep -q '"attempt":2,' "$T/body" || fail 'the attempt was not a new one'

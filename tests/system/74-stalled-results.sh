@@ -7,11 +7,7 @@
 . "$LIB/tasks.sh"
 
 cat >"$T/outlast.conf" <<-CONF
-	pid $T/outlastd.pid;
-	log stderr info;
-	state $state;
-	listen unix:$sock access=operator;
-	$daemon_user
+	$(main_directives)
 	task large { program /usr/bin/head -c 3000000 /dev/zero; $program_user }
 CONF
 cat >"$T/limited" <<-END
