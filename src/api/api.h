@@ -1,6 +1,6 @@
 /*
- * The task API over FastCGI: routes, privileges, answers (interface.md §4).
- * Belongs to the loop's thread.
+ * The task API over FastCGI: routes, privileges, answers; see
+ * outlast-tasks(7). Belongs to the loop's thread.
  */
 #ifndef OL_API_API_H
 #define OL_API_API_H

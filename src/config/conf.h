@@ -1,7 +1,7 @@
 /*
- * The configuration as the master uses it: checked, with defaults filled in.
- * Made whole from files (ol_conf_load) or not at all; read-only afterwards.
- * config/ opens no socket and changes nothing on disk.
+ * The configuration as outlastd's processes use it: checked, with defaults
+ * filled in. Made whole from files (ol_conf_load) or not at all; read-only
+ * afterwards. config/ opens no socket and changes nothing on disk.
  */
 #ifndef OL_CONFIG_CONF_H
 #define OL_CONFIG_CONF_H
@@ -162,9 +162,9 @@ struct ol_conf {
  * Read file, then the directives in extra (outlastd -g; NULL for none). One in
  * extra takes the place of all of that name at the file's top level; pools in
  * extra are added. Writes every error and warning found to errors, in the
- * form of interface.md §2 (colour when told to), and returns NULL if there was
- * one error at least. NULL errors: nothing is written. The caller owns the
- * result.
+ * form FILE:LINE:COLUMN with the line (colour when told to), and returns NULL
+ * if there was one error at least. NULL errors: nothing is written. The caller
+ * owns the result.
  */
 struct ol_conf *ol_conf_load(
     const char *file, const char *extra, FILE *errors, bool colour);

@@ -2,7 +2,9 @@
  * The engine: submit → commit → dispatch → finish → drain. Owns the stores and
  * the scheduler, knows executors by their operations. All of it belongs to the
  * loop's thread; callbacks come from the loop, never from within the call that
- * asked, exactly once unless the call is cancelled.
+ * asked, exactly once unless the call is cancelled. A call that is returned is
+ * never NULL, and the engine's: it is gone when its callback has begun.
+ * Deadlines are ol_clock_now()'s nanoseconds.
  */
 #ifndef OL_ENGINE_ENGINE_H
 #define OL_ENGINE_ENGINE_H
@@ -55,7 +57,11 @@ void ol_engine_generation(struct ol_engine *, uint32_t generation);
  * them instead of copying; borrowed. */
 int ol_engine_spool(const struct ol_engine *);
 
-/* See design.md §7. A second call replaces the times. */
+/*
+ * Start nothing any more, let what runs end until deadline (OL_NEVER: no
+ * limit), tell it to stop grace nanoseconds before, then kill it. Durable
+ * submits are still taken. A second call replaces the times.
+ */
 void ol_engine_drain(struct ol_engine *, int64_t deadline, int64_t grace);
 
 enum ol_engine_health {
@@ -72,16 +78,17 @@ enum ol_engine_health ol_engine_health(
 /* What came of a call. */
 enum ol_engine_answer {
 	OL_ENGINE_OK,
-	OL_ENGINE_DUPLICATE, /* submit: that key has a task: the object is it */
-	OL_ENGINE_CONFLICT,  /* submit: that key has a task, of another request
-			      */
-	OL_ENGINE_IN_FLIGHT, /* submit: the first one with that key is not
-			      committed yet */
-	OL_ENGINE_UNKNOWN,   /* no such task (any more), or no such type */
-	OL_ENGINE_FULL,	     /* max_waiting */
-	OL_ENGINE_NOT_TAKEN, /* draining, loading, or the store is failing:
-			      known not to be stored */
-	OL_ENGINE_UNSURE,    /* the store failed: stored, or not */
+	/* submit: that key has a task: the object is it; it has a task of
+	 * another request; its first one is not committed yet. */
+	OL_ENGINE_DUPLICATE,
+	OL_ENGINE_CONFLICT,
+	OL_ENGINE_IN_FLIGHT,
+	OL_ENGINE_UNKNOWN, /* no such task (any more), or no such type */
+	OL_ENGINE_FULL,	   /* max_waiting */
+	/* Draining, loading, or the store is failing: known not to be stored,
+	 * or nothing can be looked up. */
+	OL_ENGINE_NOT_TAKEN,
+	OL_ENGINE_UNSURE,     /* the store failed: stored, or not */
 	OL_ENGINE_UNFINISHED, /* result: not yet; the object says how far */
 	OL_ENGINE_GONE,	      /* result: not kept any more, or cancelled */
 };
@@ -90,8 +97,8 @@ struct ol_engine_result {
 	enum ol_engine_answer answer;
 	/* The task; NULL with UNKNOWN and where nothing is known. Borrowed. */
 	const struct ol_object *object;
-	struct ol_body
-	    *body;	 /* result: with OK; reference it, or NULL: empty */
+	/* With OK to a call for the result: to be referenced; NULL: empty. */
+	struct ol_body *body;
 	int retry_after; /* seconds, for the answers that ask to try again */
 	const char *why; /* for people, or NULL; static */
 };

@@ -16,7 +16,7 @@ struct ol_object_variable {
 struct ol_object {
 	struct ol_id id;
 	const char *type;
-	const char *state; /* "ready", … as in interface.md §4 */
+	const char *state; /* "ready", … as in outlast-tasks(7) */
 	bool ended;
 	bool succeeded;
 	bool cancelled;

@@ -19,8 +19,8 @@ struct ol_run_variable {
 	const char *name, *value;
 };
 
-/* One attempt of one task. Everything is borrowed until ol_run_start() returns;
- * a payload that is needed longer is referenced. */
+/* One attempt of one task. Everything is borrowed until the executor's start
+ * returns; a payload that is needed longer is referenced. */
 struct ol_run_job {
 	const struct ol_conf_task *conf;
 	struct ol_id id;
@@ -40,7 +40,7 @@ enum {
 struct ol_run_end {
 	struct ol_ending ending;
 	/*
-	 * error.kind of interface.md §8, static: "exit", "signal", "timeout",
+	 * error.kind of outlast-tasks(7), static: "exit", "signal", "timeout",
 	 * "result_too_large", "unreachable", "refused", "crashed" (LOST with
 	 * its spawner); NULL with OK.
 	 */

@@ -1,4 +1,5 @@
-/* What the end of a program means for its attempt; see interface.md §3. */
+/* What the end of a program means for its attempt; see PROGRAMS in
+ * outlast-tasks(7). */
 #ifndef OL_RUN_VERDICT_H
 #define OL_RUN_VERDICT_H
 

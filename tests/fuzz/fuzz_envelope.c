@@ -1,7 +1,7 @@
 /*
  * What parameters mean: whatever they are, they are read or refused with a
  * reason; nobody gets more than the web server gives, nothing that came can
- * break a header, and what is kept is what interface.md allows.
+ * break a header, and what is kept is what outlast-tasks(7) allows.
  *
  * The input is pairs "NAME\nVALUE\0" as they are in the corpus; NULs within a
  * value are written as "\x01".

@@ -1,4 +1,4 @@
-"""The client that remembers, and the judge (promises.md, "Oracle").
+"""The client that remembers, and the judge of durable tasks.
 
     oracle.py submit LEDGER URL [--tasks N | --seconds S] [OPTION]...
     oracle.py check LEDGER CHORE [--url URL] [--states FILE] [--db FILE]
