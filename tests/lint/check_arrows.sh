@@ -34,7 +34,7 @@ fastcgi.h	fcgi
 sqlite3.h	store/sqlite_db.c store/sqlite_find.c store/sqlite_owner.c store/sqlite_reads.c store/sqlite_rows.c store/sqlite_schema.c
 curl/*		run
 openssl/*	api/session.c api/fingerprint.c
-jansson.h	engine api ctl store run notify
+jansson.h	engine/failure.c
 libpq-fe.h	store
 amqp*.h		store
 cmocka.h	-
