@@ -288,16 +288,17 @@ ol_engine_submit(struct ol_engine *e, const struct ol_engine_submit *s,
 		refused(call, OL_SUBMIT_UNKNOWN_TYPE);
 		return call;
 	}
-	if ((why = refusal(e, conf)) != NULL) {
-		ol_call_refuse_soon(call, OL_ENGINE_NOT_TAKEN, why, 2);
-		return call;
-	}
 	snprintf(scope, sizeof(scope), "%s %s", s->type,
 	    s->owner != NULL ? s->owner : "");
+	/* Before the refusals: "known not to be stored" would not be true. */
 	if (s->key != NULL && s->key[0] != '\0' &&
 	    is_in_flight(e, scope, s->key)) {
 		ol_call_refuse_soon(call, OL_ENGINE_IN_FLIGHT,
 		    "the first request with that key is not answered yet", 1);
+		return call;
+	}
+	if ((why = refusal(e, conf)) != NULL) {
+		ol_call_refuse_soon(call, OL_ENGINE_NOT_TAKEN, why, 2);
 		return call;
 	}
 	if (ol_id_new(&e->ids, (uint64_t)ol_wall_now(), &submit.id) == -1) {
