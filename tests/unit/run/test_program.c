@@ -558,8 +558,14 @@ test_isolation(void **state)
 	assert_int_equal(n, 4); /* 0, 1, 2, and that of ls */
 	ended_free(&e);
 	house_run(&h, "signals", &e);
-	assert_string_equal(
-	    e.text, "SigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\n");
+	at = strstr(e.text, "SigBlk:\t0000000000000000\nSigIgn:\t");
+	assert_ptr_equal(at, e.text);
+	/*
+	 * 32 and 33 are the C library's own, which nobody can set: whoever was
+	 * started by posix_spawn(), as by make, has them ignored.
+	 */
+	assert_int_equal(
+	    strtoull(strrchr(at, '\t') + 1, NULL, 16) & ~0x180000000ULL, 0);
 	ended_free(&e);
 	house_run(&h, "status", &e);
 	assert_non_null(strstr(e.text, "NoNewPrivs:\t1\n"));
