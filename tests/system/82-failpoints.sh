@@ -22,7 +22,7 @@ all=$( (points OL_FAILPOINT && echo "$fails") | sort -u)
 
 # life POINT ACTION NTH: a whole life with one fault.
 life() {
-	local pad=0 ms=5 cancel=20
+	local pad=0 ms=5 cancel=20 connections=2
 	fresh
 	rm -f "$T/points/$1.acted"
 	export OUTLAST_FAILPOINT=$1:$2:$3
@@ -33,12 +33,14 @@ life() {
 	store_body*) pad=40000 ;;
 	# What is cancelled is to run meanwhile.
 	mark*) ms=150 cancel=80 ;;
+	# What is cancelled is to wait meanwhile.
+	idle*) ms=50 cancel=60 connections=12 ;;
 	esac
 	rm -f "$T/points/store_commit.acted"
 	export OUTLAST_FAILPOINT_FOLDER=$T/points
 	start_tasks "$FAULTY"
 	# Some fail once, some are cancelled: every move is made.
-	submit --tasks 10 --connections 2 --ms $ms --keys 100 --timeout 5 \
+	submit --tasks 10 --connections $connections --ms $ms --keys 100 --timeout 5 \
 		--bad 30 --cancel $cancel --pad $pad
 	[ "$(field acked)" -gt 5 ] || fail "$1 $2: $result"
 	# Written behind its back, at leisure.
