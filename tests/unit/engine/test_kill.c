@@ -23,7 +23,7 @@
 #include "loop/loop.h"
 #include "world.h"
 
-enum { BOOK = 100000, AT_ONCE = 20 };
+enum { BOOK = 100000, AT_ONCE = 20, SUBMITS = 300 /* in a life */ };
 
 struct note {
 	char what; /* 'a': acknowledged, 's': started, 'c': a cancel was, 'd':
@@ -130,6 +130,23 @@ end_some(struct life *life)
 		world_succeed(attempt, "result");
 }
 
+/* End attempts as fast as they begin, until none has begun for a while. */
+static void
+work_off(struct life *life)
+{
+	struct world *w = &life->world;
+	int64_t begun = ol_clock_now();
+	int i;
+
+	while (ol_clock_now() < begun + OL_MSEC(500)) {
+		if (!TAILQ_EMPTY(&w->attempts))
+			begun = ol_clock_now();
+		for (i = 0; i < AT_ONCE; i++)
+			end_some(life);
+		world_run(w, 0);
+	}
+}
+
 static void
 count_ok(void *arg, const struct ol_engine_result *r)
 {
@@ -143,7 +160,7 @@ live(struct life *life, bool last)
 {
 	const struct ol_engine_submit submit = { .type = "cut" };
 	struct world *w = &life->world;
-	int asked = 0, found = 0;
+	int asked = 0, found = 0, left = SUBMITS;
 	size_t i;
 
 	world_open(w);
@@ -155,7 +172,7 @@ live(struct life *life, bool last)
 		}
 	world_until(w, &found, asked);
 	while (!last) {
-		while (life->pending < AT_ONCE) {
+		while (life->pending < AT_ONCE && left-- > 0) {
 			life->pending++;
 			ol_engine_submit(
 			    w->engine, &submit, on_submitted, life);
@@ -164,6 +181,7 @@ live(struct life *life, bool last)
 		end_some(life);
 		world_run(w, 0);
 	}
+	work_off(life);
 	for (i = 0; i < life->book->n; i++) {
 		if (!life->book->entries[i].acked)
 			continue;
