@@ -91,12 +91,32 @@ struct ol_conf_limit {
 	int64_t cpu; /* nanoseconds */
 };
 
+/* Where the requests of a task go, and what of them. */
+struct ol_conf_backend {
+	char *text; /* as written: "unix:/run/php/php8.2-fpm.sock" */
+	struct ol_addr addr;
+	/* fastcgi_param: set in every request, in place of a recorded one. */
+	struct ol_conf_env *params;
+	size_t nparams;
+	/* drop_param: never recorded. */
+	char **drop;
+	size_t ndrop;
+	/*
+	 * request: for tasks that were submitted without one. method NULL:
+	 * there is none, and such a submit is refused.
+	 */
+	char *method, *uri;
+	char *content_type; /* NULL: the payload's own */
+};
+
 /* One task block. Times are nanoseconds, sizes bytes. */
 struct ol_conf_task {
 	TAILQ_ENTRY(ol_conf_task) link;
 	char *name;
-	char **program;	   /* argv, NULL-terminated; [0] is an absolute path */
-	char *result_type; /* default application/octet-stream */
+	/* Who does the work: exactly one of program and backend is there. */
+	char **program; /* argv, NULL-terminated; [0] is an absolute path */
+	struct ol_conf_backend *backend; /* fastcgi_pass; NULL: none */
+	char *result_type; /* of a program; default application/octet-stream */
 	char *user;	   /* NULL: the daemon's own (not started as root) */
 	uid_t uid;	   /* of user; (uid_t)-1 without one */
 	gid_t gid;
@@ -107,7 +127,8 @@ struct ol_conf_task {
 	int64_t timeout;	/* default 5m */
 	int64_t shutdown_delay; /* <= that of the main context */
 	int64_t kill_grace;
-	int retries; /* default 3 */
+	int retries;	       /* default 3; with fastcgi_pass 0 */
+	bool retry_on_timeout; /* default off */
 	bool backoff_exponential;
 	int64_t backoff, backoff_max; /* default exponential 15s max=1h */
 	int concurrency;	      /* default 1 */
@@ -116,8 +137,8 @@ struct ol_conf_task {
 	int64_t max_payload, max_result; /* default 1m, 10m */
 	int64_t expires;		 /* 0: off */
 	int priority;
-	int poison_after;	  /* 0: off */
-	unsigned methods;	  /* default OL_METHOD_POST */
+	int poison_after; /* 0: off */
+	unsigned methods; /* default OL_METHOD_POST; with fastcgi_pass all */
 	enum ol_access submit_by; /* default client */
 	bool client_cancel;
 	/*
@@ -149,7 +170,8 @@ struct ol_conf {
 	char *state;		       /* folder; default /var/lib/outlast */
 	struct ol_conf_listen *listen; /* of the task API */
 	size_t nlisten;
-	char *base; /* of the task API's paths; default /tasks */
+	char *base;	  /* of the task API's paths; default /tasks */
+	int64_t wait_max; /* ceiling of Prefer: wait; default 50s */
 	int64_t shutdown_delay, shutdown_delay_max; /* the whole stop's */
 	int64_t kill_grace;
 	struct ol_conf_store store;

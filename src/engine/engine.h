@@ -116,8 +116,11 @@ struct ol_engine_submit {
 	const uint8_t *key_hash;  /* of payload and options; with a key */
 	const char *content_type; /* "": none */
 	struct ol_body *payload;  /* referenced; NULL: empty */
+	/* As in struct ol_run_job. Cookies and the like among them are kept
+	 * apart, and erased when the task ends. */
 	const struct ol_object_variable *context;
 	size_t ncontext;
+	bool recorded;
 	int64_t due;   /* milliseconds since 1970; 0: at once */
 	int64_t delay; /* nanoseconds from now; instead of due; 0: none */
 	int priority;  /* INT_MIN: the type's */
@@ -132,9 +135,26 @@ struct ol_engine_call *ol_engine_get(
     struct ol_engine *, const struct ol_id *, ol_engine_fn *, void *arg);
 
 /* OK: succeeded, with the body. UNFINISHED, GONE, UNKNOWN; OK with a state that
- * is not succeeded: the object tells what went wrong. */
+ * is not succeeded: the object tells what went wrong; when it has a reply, that
+ * one's body is there. */
 struct ol_engine_call *ol_engine_get_result(
     struct ol_engine *, const struct ol_id *, ol_engine_fn *, void *arg);
+
+/*
+ * The same as soon as it has ended, but at the latest at until (the clock's):
+ * UNFINISHED then, and when the drain begins. The end need not be on disk yet.
+ */
+struct ol_engine_call *ol_engine_await_result(struct ol_engine *,
+    const struct ol_id *, int64_t until, ol_engine_fn *, void *arg);
+
+/*
+ * As ol_engine_get(), as soon as anything of it changes (state, attempt,
+ * progress), but at the latest at until, and when the drain begins. The caller
+ * has looked at it in this turn of the loop, so that no change is missed; what
+ * has ended does not change any more: it is answered at once.
+ */
+struct ol_engine_call *ol_engine_await_change(struct ol_engine *,
+    const struct ol_id *, int64_t until, ol_engine_fn *, void *arg);
 
 /*
  * Cancel: the answer comes when what was asked for is on disk. OK with the

@@ -36,6 +36,11 @@ struct ol_object {
 	/* result_bytes -1: none. */
 	const char *result_type;
 	int64_t result_bytes;
+	/*
+	 * Of a replayed request that was replied to, however that ended: the
+	 * reply's status and headers as in run/run.h; "": none.
+	 */
+	const char *reply;
 };
 
 #endif

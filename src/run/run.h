@@ -7,6 +7,7 @@
 #ifndef OL_RUN_RUN_H
 #define OL_RUN_RUN_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -27,8 +28,13 @@ struct ol_run_job {
 	uint32_t attempt;
 	const char *owner, *content_type; /* "": none */
 	struct ol_body *payload;	  /* NULL: empty */
+	/*
+	 * What travels with the task: of a recorded request all its parameters
+	 * in their order, of others those that its type names.
+	 */
 	const struct ol_run_variable *context;
 	size_t ncontext;
+	bool recorded; /* context is a recorded request */
 };
 
 enum {
@@ -42,7 +48,8 @@ struct ol_run_end {
 	/*
 	 * error.kind of outlast-tasks(7), static: "exit", "signal", "timeout",
 	 * "result_too_large", "unreachable", "refused", "crashed" (LOST with
-	 * its spawner); NULL with OK.
+	 * its spawner), "status" (a reply that is no success), "bad_reply";
+	 * NULL with OK.
 	 */
 	const char *kind;
 	char message[OL_RUN_MESSAGE_MAX]; /* for people; one line */
@@ -50,8 +57,17 @@ struct ol_run_end {
 	int signal;			  /* that killed it; 0: none */
 	const char *error_text;		  /* the end of its standard error */
 	size_t error_size;		  /* <= OL_RUN_STDERR_MAX */
-	struct ol_body *result;		  /* with OK: reference it; or NULL */
-	const char *result_type;	  /* with OK */
+	/*
+	 * With OK, and with a reply: reference it; or NULL. It is the task's
+	 * when this attempt was its last.
+	 */
+	struct ol_body *result;
+	const char *result_type; /* with a result */
+	/*
+	 * A replayed request's: its status and headers, "404\nNAME: VALUE\n…",
+	 * each line ended; NULL: none. Also of a reply that is no success.
+	 */
+	const char *reply;
 };
 
 struct ol_run_events {

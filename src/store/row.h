@@ -14,7 +14,7 @@ enum {
 	OL_ROW_TYPE_MAX = 64,
 	OL_ROW_TEXT_MAX = 1024, /* owner, key_scope, key, the content types */
 	OL_ROW_ERROR_MAX = 16 * 1024,
-	OL_ROW_CONTEXT_MAX = 64 * 1024,
+	OL_ROW_CONTEXT_MAX = 64 * 1024, /* and of secrets, and of reply */
 	OL_ROW_LOG_MAX = 64 * 1024,
 };
 
@@ -64,6 +64,13 @@ struct ol_row {
 	const char *key_scope, *key;
 	uint8_t key_hash[OL_ROW_HASH];	/* of the request with that key */
 	struct ol_bytes context, error; /* the caller's, opaque */
+	/*
+	 * The caller's, opaque, too. The store itself erases them when the
+	 * task ends: its own pages keep no trace of them.
+	 */
+	struct ol_bytes secrets;
+	bool recorded;	       /* context is a whole request */
+	struct ol_bytes reply; /* the caller's: the head of its result */
 	/* Set by the store, not read from the caller. */
 	int64_t seq;	      /* rises with each submit */
 	int64_t payload_size; /* -1: erased */

@@ -90,7 +90,8 @@ struct ol_move {
 	struct ol_bytes log;
 	struct ol_body *result; /* NULL: none, and an earlier one goes */
 	const char *result_type;
-	bool erase_payload; /* and the context: they may hold secrets */
+	struct ol_bytes reply; /* the same: none goes, too */
+	bool erase_payload;    /* and the context: they may hold secrets */
 };
 
 /* A page of a list in the order of submission. */
