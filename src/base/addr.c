@@ -1,6 +1,7 @@
 #include <sys/stat.h>
 #include <arpa/inet.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -68,6 +69,27 @@ const char *
 ol_addr_path(const struct ol_addr *addr)
 {
 	return addr->u.sa.sa_family == AF_UNIX ? addr->u.un.sun_path : NULL;
+}
+
+const char *
+ol_addr_text(const struct ol_addr *addr, char *dst, size_t size)
+{
+	char host[INET6_ADDRSTRLEN] = "?";
+
+	switch (addr->u.sa.sa_family) {
+	case AF_UNIX:
+		snprintf(dst, size, "unix:%s", addr->u.un.sun_path);
+		break;
+	case AF_INET6:
+		inet_ntop(AF_INET6, &addr->u.in6.sin6_addr, host, sizeof(host));
+		snprintf(
+		    dst, size, "[%s]:%u", host, ntohs(addr->u.in6.sin6_port));
+		break;
+	default:
+		inet_ntop(AF_INET, &addr->u.in.sin_addr, host, sizeof(host));
+		snprintf(dst, size, "%s:%u", host, ntohs(addr->u.in.sin_port));
+	}
+	return dst;
 }
 
 /* Remove what a dead server left at the path; 0 when the path is free. */

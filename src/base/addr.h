@@ -28,6 +28,11 @@ const char *ol_addr_parse(struct ol_addr *addr, const char *text);
 /* The path of a unix address, else NULL. Borrowed from addr. */
 const char *ol_addr_path(const struct ol_addr *);
 
+/* Write the address as it is read, "unix:PATH" or "HOST:PORT"; returns dst.
+ * OL_ADDR_TEXT bytes are enough for each. */
+#define OL_ADDR_TEXT 128
+const char *ol_addr_text(const struct ol_addr *, char *dst, size_t size);
+
 /*
  * A new listening socket, close-on-exec and non-blocking, or -1 with errno
  * set. A unix path that exists is taken over only when a connect to it is

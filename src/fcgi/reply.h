@@ -1,6 +1,8 @@
 /*
  * What a FastCGI application replies (RFC 3875 §6): a status, headers and the
- * content behind an empty line. Pure.
+ * content behind an empty line. Lines end with LF or CR LF. The status is that
+ * of the header Status, else that of a first line "HTTP/1.1 404 …", else 302
+ * with a Location and 200 without. Pure.
  */
 #ifndef OL_FCGI_REPLY_H
 #define OL_FCGI_REPLY_H

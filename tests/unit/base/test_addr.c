@@ -87,6 +87,23 @@ test_listen(void **state)
 	assert_int_equal(unlink(text + 5), 0);
 }
 
+static void
+test_text(void **state)
+{
+	static const char *const texts[] = { "unix:/run/a b.sock",
+		"127.0.0.1:9000", "[::1]:65535", "[2001:db8::7]:1" };
+	struct ol_addr addr;
+	char text[OL_ADDR_TEXT];
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		assert_null(ol_addr_parse(&addr, texts[i]));
+		assert_string_equal(
+		    ol_addr_text(&addr, text, sizeof(text)), texts[i]);
+	}
+}
+
 int
 main(void)
 {
@@ -94,6 +111,7 @@ main(void)
 		cmocka_unit_test(test_what_is_an_address),
 		cmocka_unit_test(test_what_it_means),
 		cmocka_unit_test(test_listen),
+		cmocka_unit_test(test_text),
 	};
 	int rc;
 
