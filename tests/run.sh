@@ -7,7 +7,7 @@ cd "$SRC" || exit 1
 
 PARTS='unit contract system fuzz lint'
 BENCH_PROGRAMS='bench_load bench_plain bench_closing bench_app bench_items
-	bench_server bench_store bench_spawn bench_chore'
+	bench_server bench_store bench_spawn bench_chore bench_ask'
 PACKAGES='autoconf automake libtool make pkg-config gcc clang libclang-rt-14-dev
 	clang-format
 	libfcgi-dev libevent-dev libbsd-dev libcmocka-dev nginx-light spawn-fcgi curl
