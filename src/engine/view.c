@@ -92,7 +92,8 @@ ol_view_init(
 		.owner = row->owner != NULL ? row->owner : "",
 		.has_session = row->has_session,
 		.result_type = row->result_type != NULL ? row->result_type : "",
-		.result_bytes = row->result_size };
+		.result_bytes = row->result_size,
+		.reply = "" };
 	memcpy(o->id.bytes, row->id, sizeof(o->id.bytes));
 	memcpy(o->session, row->session, sizeof(o->session));
 	if (row->state == OL_ROW_SCHEDULED || row->state == OL_ROW_RETRYING)

@@ -65,7 +65,7 @@ fake_object_init(struct ol_object *object)
 	object->started = 1763673311200;
 	object->progress_text = object->owner = object->error_kind = "";
 	object->error_message = object->error_signal = object->error_text = "";
-	object->result_type = "";
+	object->result_type = object->reply = "";
 	object->error_exit = -1;
 	object->result_bytes = -1;
 }
