@@ -133,7 +133,7 @@ on_row(void *arg, const struct ol_answer *answer)
 		on_unread(item, answer);
 		return;
 	}
-	free(item->row);
+	ol_row_free(item->row);
 	item->row = ol_row_copy(answer->rows[0]);
 	launch_when_read(item);
 }

@@ -69,7 +69,7 @@ take_out(struct ol_engine_call *call)
 static void
 free_call(struct ol_engine_call *call)
 {
-	free(call->row);
+	ol_row_free(call->row);
 	free(call);
 }
 

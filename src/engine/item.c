@@ -117,7 +117,7 @@ clear(struct ol_item *item)
 	ol_failure_fini(&item->failure);
 	ol_body_free(item->payload);
 	ol_body_free(item->result);
-	free(item->row);
+	ol_row_free(item->row);
 	free(item->progress_text);
 	free(item->result_type);
 	item->payload = item->result = NULL;

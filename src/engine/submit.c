@@ -54,7 +54,7 @@ on_disk(struct ol_item *item)
 	if (call != NULL)
 		ol_call_answer(call, row, NULL);
 	if (!runs)
-		free(row);
+		ol_row_free(row);
 }
 
 static void

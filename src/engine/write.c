@@ -230,7 +230,7 @@ on_row(void *arg, const struct ol_answer *answer)
 	}
 	if (answer->status == OL_STORE_OK) {
 		/* A start that was revoked may have read it, too. */
-		free(item->row);
+		ol_row_free(item->row);
 		item->row = ol_row_copy(answer->rows[0]);
 	}
 	/* Without a row, the move will say so. */
