@@ -4,6 +4,10 @@
 #include "base/must.h"
 #include "base/secret.h"
 #include "engine/context.h"
+#include "engine/engine.h"
+
+_Static_assert((int)OL_ENGINE_CONTEXT_MAX == (int)OL_ROW_CONTEXT_MAX,
+    "what the store takes of a context");
 
 static void
 add(char **data, size_t *size, const char *text)

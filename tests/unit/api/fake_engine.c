@@ -148,6 +148,8 @@ ol_engine_submit(struct ol_engine *engine, const struct ol_engine_submit *task,
 	}
 	if (task->content_type[0] != '\0')
 		note(engine, " type=%s", task->content_type);
+	if (task->recorded)
+		note(engine, " recorded");
 	for (i = 0; i < task->ncontext; i++)
 		note(engine, " %s=%s", task->context[i].name,
 		    task->context[i].value);
