@@ -19,19 +19,26 @@ ol_answer_address(const struct ol_exchange *x, const struct ol_id *id,
 }
 
 void
-ol_answer_begin(
+ol_answer_task(
     struct ol_exchange *x, int status, const struct ol_object *object)
 {
 	char id[OL_ID_TEXT_SIZE];
 
 	ol_request_status(x->request, status);
-	ol_request_header(x->request, "Cache-Control", "no-store");
 	ol_request_header(x->request, "X-Content-Type-Options", "nosniff");
 	if (object == NULL)
 		return;
 	ol_id_format(&object->id, id);
 	ol_request_header(x->request, "Outlast-Task-Id", id);
 	ol_request_header(x->request, "Outlast-State", object->state);
+}
+
+void
+ol_answer_begin(
+    struct ol_exchange *x, int status, const struct ol_object *object)
+{
+	ol_answer_task(x, status, object);
+	ol_request_header(x->request, "Cache-Control", "no-store");
 }
 
 /* The rest of an answer that lies in memory. */

@@ -1,6 +1,6 @@
 /*
  * The answers that all routes share. Each of them ends the exchange, but for
- * ol_answer_begin(). Objects are borrowed.
+ * ol_answer_begin() and ol_answer_task(). Objects are borrowed.
  */
 #ifndef OL_API_ANSWER_H
 #define OL_API_ANSWER_H
@@ -12,6 +12,10 @@
  * is not NULL.
  */
 void ol_answer_begin(
+    struct ol_exchange *, int status, const struct ol_object *object);
+
+/* The same without Cache-Control: a replayed answer has its own word on it. */
+void ol_answer_task(
     struct ol_exchange *, int status, const struct ol_object *object);
 
 /* An error; with the object's headers, and its address, unless that is NULL. */

@@ -35,6 +35,14 @@ ol_fingerprint_new(const void *head, size_t len)
 	return NULL;
 }
 
+int
+ol_fingerprint_add_text(struct ol_fingerprint *print, const char *text)
+{
+	return EVP_DigestUpdate(print->digest, text, strlen(text) + 1)
+		   ? 0
+		   : crypto_failed();
+}
+
 void
 ol_fingerprint_free(struct ol_fingerprint *print)
 {

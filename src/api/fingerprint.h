@@ -22,6 +22,9 @@ struct ol_fingerprint;
 struct ol_fingerprint *ol_fingerprint_new(const void *head, size_t len);
 void ol_fingerprint_free(struct ol_fingerprint *);
 
+/* Add a text with its NUL, before any payload. -1: logged. */
+int ol_fingerprint_add_text(struct ol_fingerprint *, const char *text);
+
 /*
  * Add the next piece of payload, the same one each time. 1: that was the last,
  * 0: there are more, -1: it cannot be read, or libcrypto fails: logged.

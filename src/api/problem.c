@@ -37,6 +37,15 @@ static const struct ol_problem_kind kinds[OL_PROBLEMS] = {
 	[OL_PROBLEM_KEY_REUSED] = { "idempotency-key-reused", 422,
 	    "This Idempotency-Key was used for another request",
 	    "use a new key for a new request" },
+	[OL_PROBLEM_NO_REQUEST] = { "no-request", 422,
+	    "Tasks of this type need a recorded request",
+	    "send the request to a location with fastcgi_param OUTLAST_TASK, "
+	    "or add \"request METHOD URI;\" to the type's block in "
+	    "outlast.conf" },
+	[OL_PROBLEM_HEADERS_TOO_LARGE] = { "headers-too-large", 431,
+	    "The request's headers are too large to be recorded",
+	    "cookies are the usual reason; drop_param in outlast.conf leaves "
+	    "out what the backend does not need" },
 	[OL_PROBLEM_MISCONFIGURED] = { "misconfigured", 500,
 	    "The server is misconfigured",
 	    "the log of outlastd says what is wrong" },

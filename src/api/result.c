@@ -1,11 +1,14 @@
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 #include "api/access.h"
 #include "api/answer.h"
 #include "api/handlers.h"
+#include "api/result.h"
 
 enum { PIECE = 32 * 1024 };
 
@@ -61,25 +64,113 @@ ol_result_drained(struct ol_exchange *x)
 		ol_exchange_finish(x);
 }
 
-/* --- the answer --- */
+/* --- the head --- */
 
-static void
-send_result(struct ol_exchange *x, const struct ol_engine_result *result)
+/* What a reply must not say: it is ours to say, or of one connection alone. */
+static bool
+is_ours(const char *name, size_t len)
 {
-	const struct ol_object *object = result->object;
-	int64_t size = result->body == NULL ? 0 : result->body->size;
-	char length[24];
+	static const char *const ours[] = { "Status", "Content-Length",
+		"Connection", "Keep-Alive", "Transfer-Encoding", "Trailer",
+		"Upgrade", "X-Content-Type-Options", "Outlast-Task-Id",
+		"Outlast-State" };
+	size_t i;
 
-	snprintf(length, sizeof(length), "%lld", (long long)size);
+	for (i = 0; i < sizeof(ours) / sizeof(ours[0]); i++)
+		if (strlen(ours[i]) == len &&
+		    strncasecmp(ours[i], name, len) == 0)
+			return true;
+	return false;
+}
+
+/* The next header of a reply: *line moves on, or NULL. Takes it apart. */
+static char *
+next_header(char **line, char **value)
+{
+	char *name = *line, *end = strchr(name, '\n');
+
+	if (end == NULL)
+		return NULL;
+	*end = '\0';
+	*line = end + 1;
+	if ((*value = strchr(name, ':')) == NULL)
+		*value = end;
+	else
+		*(*value)++ = '\0';
+	*value += strspn(*value, " ");
+	return name;
+}
+
+/* Whether the reply has a header of that name. */
+static bool
+says(const char *reply, const char *name)
+{
+	size_t len = strlen(name);
+	const char *line = reply;
+
+	while ((line = strchr(line, '\n')) != NULL) {
+		line++;
+		if (strncasecmp(line, name, len) == 0 && line[len] == ':')
+			return true;
+	}
+	return false;
+}
+
+/* Status and headers as the backend replied; -1: they are none. */
+static int
+begin_reply(struct ol_exchange *x, const struct ol_object *object)
+{
+	long status = strtol(object->reply, NULL, 10);
+	char *copy, *line, *name, *value;
+
+	if (strchr(object->reply, '\n') == NULL || status < 200 ||
+	    status > 599 || (copy = strdup(object->reply)) == NULL)
+		return -1;
+	ol_answer_task(x, (int)status, object);
+	if (!says(copy, "Cache-Control"))
+		ol_request_header(x->request, "Cache-Control", "no-store");
+	line = strchr(copy, '\n') + 1;
+	while ((name = next_header(&line, &value)) != NULL)
+		if (!is_ours(name, strlen(name)))
+			ol_request_header(x->request, name, value);
+	free(copy);
+	return (int)status;
+}
+
+/* The same of a program, which has none. */
+static int
+begin_plain(struct ol_exchange *x, const struct ol_object *object)
+{
 	ol_answer_begin(x, 200, object);
 	/* The page of a program that was fooled runs no scripts as ours. */
 	ol_request_header(x->request, "Content-Security-Policy", "sandbox");
-	ol_request_header(x->request, "Content-Length", length);
 	if (object->result_type[0] == '\0' ||
 	    ol_request_header(
 		x->request, "Content-Type", object->result_type) == -1)
 		ol_request_header(
 		    x->request, "Content-Type", "application/octet-stream");
+	return 200;
+}
+
+/* --- the answer --- */
+
+static void
+send_result(struct ol_exchange *x, const struct ol_engine_result *result)
+{
+	int64_t size = result->body == NULL ? 0 : result->body->size;
+	char length[24];
+	int status;
+
+	status = begin_reply(x, result->object);
+	if (status == -1)
+		status = begin_plain(x, result->object);
+	/* RFC 9110 §6.4.1: these have no content, not even an empty one. */
+	if (status == 204 || status == 304) {
+		ol_exchange_finish(x);
+		return;
+	}
+	snprintf(length, sizeof(length), "%lld", (long long)size);
+	ol_request_header(x->request, "Content-Length", length);
 	if (size == 0 || x->head_only) {
 		ol_exchange_finish(x);
 		return;
@@ -105,6 +196,21 @@ tell_end(struct ol_exchange *x, const struct ol_object *object)
 	ol_answer_refusal(x, &refusal, object);
 }
 
+void
+ol_result_send(struct ol_exchange *x, const struct ol_engine_result *result)
+{
+	const struct ol_object *object = result->object;
+	bool has_one = object->succeeded ||
+		       (!object->cancelled && object->reply[0] != '\0');
+
+	if (!has_one)
+		tell_end(x, object);
+	else if (result->answer == OL_ENGINE_OK)
+		send_result(x, result);
+	else
+		ol_answer_engine(x, result);
+}
+
 static void
 on_result(void *arg, const struct ol_engine_result *result)
 {
@@ -119,14 +225,9 @@ on_result(void *arg, const struct ol_engine_result *result)
 		refusal.retry_after = ol_answer_wait(object);
 		ol_answer_refusal(x, &refusal, object);
 	} else if (object != NULL && (result->answer == OL_ENGINE_OK ||
-					 result->answer == OL_ENGINE_GONE)) {
-		if (result->answer == OL_ENGINE_OK && object->succeeded)
-			send_result(x, result);
-		else if (object->succeeded)
-			ol_answer_engine(x, result);
-		else
-			tell_end(x, object);
-	} else
+					 result->answer == OL_ENGINE_GONE))
+		ol_result_send(x, result);
+	else
 		ol_answer_engine(x, result);
 }
 

@@ -5,6 +5,7 @@
 #include "api/access.h"
 #include "api/answer.h"
 #include "api/handlers.h"
+#include "api/recording.h"
 
 enum {
 	KEY_MAX = 255,
@@ -100,11 +101,23 @@ mix_session(struct ol_exchange *x, char *key)
 	return 0;
 }
 
-/* Begin the hash that tells whether two requests with one key are the same. */
+/* Whether the request is recorded to be replayed, if its type has a backend. */
+static bool
+is_replay(const struct ol_exchange *x, const struct ol_conf_task *type)
+{
+	return x->route->path == NULL && type != NULL && type->backend != NULL;
+}
+
+/*
+ * Begin the hash that tells whether two requests with one key are the same. Of
+ * a replay, what it asks for is a part of it; cookies are not, as they may
+ * change from one try to the next.
+ */
 static struct ol_fingerprint *
 begin_fingerprint(const struct ol_exchange *x)
 {
 	const struct ol_question *q = x->question;
+	struct ol_fingerprint *print;
 	const int64_t numbers[] = { q->options.delay, q->options.due,
 		q->options.priority, x->body == NULL ? 0 : x->body->size };
 	/* The envelope takes 255 bytes of it at the most. */
@@ -113,7 +126,15 @@ begin_fingerprint(const struct ol_exchange *x)
 	memcpy(head, numbers, sizeof(numbers));
 	memcpy(head + sizeof(numbers), q->envelope.content_type,
 	    strlen(q->envelope.content_type));
-	return ol_fingerprint_new(head, sizeof(head));
+	print = ol_fingerprint_new(head, sizeof(head));
+	if (print == NULL || !is_replay(x, ol_exchange_type(x, q->type)))
+		return print;
+	if (ol_fingerprint_add_text(print,
+		ol_envelope_param(&q->envelope, "REQUEST_METHOD")) == 0 &&
+	    ol_fingerprint_add_text(print, ol_recording_uri(&q->envelope)) == 0)
+		return print;
+	ol_fingerprint_free(print);
+	return NULL;
 }
 
 /* --- what travels with the task --- */
@@ -213,6 +234,7 @@ submit(struct ol_exchange *x)
 {
 	const struct ol_question *q = x->question;
 	struct ol_object_variable variables[VARIABLES_MAX];
+	struct ol_recording recording = { 0 };
 	char key[KEY_MAX + 1] = "";
 	uint8_t hash[OL_FINGERPRINT_SIZE];
 	struct ol_engine_submit task = {
@@ -243,8 +265,19 @@ submit(struct ol_exchange *x)
 		task.key_hash = hash;
 	}
 	task.type = type->name;
-	task.ncontext = collect_context(&q->envelope, type, variables);
+	if (!is_replay(x, type))
+		task.ncontext = collect_context(&q->envelope, type, variables);
+	else if (ol_recording_make(
+		     &recording, &q->envelope, type->backend, &refusal) == -1) {
+		ol_answer_refusal(x, &refusal, NULL);
+		return;
+	} else {
+		task.recorded = true;
+		task.context = recording.variables;
+		task.ncontext = recording.n;
+	}
 	x->call = ol_engine_submit(x->api->engine, &task, on_submitted, x);
+	ol_recording_fini(&recording);
 	ol_exchange_forget(x);
 	ol_body_free(x->body);
 	x->body = NULL;
@@ -361,6 +394,18 @@ ol_submit_of_location(struct ol_exchange *x)
 	await_body(x, type);
 }
 
+/* Is there anything to send to the backend? */
+static int
+check_request(const struct ol_conf_task *type, struct ol_refusal *refusal)
+{
+	if (type->backend == NULL || type->backend->method != NULL)
+		return 0;
+	return ol_problem_refuse(refusal, OL_PROBLEM_NO_REQUEST,
+	    "task type \"%s\" has no \"request\" for tasks that are not "
+	    "recorded",
+	    type->name);
+}
+
 void
 ol_submit_any(struct ol_exchange *x)
 {
@@ -369,6 +414,7 @@ ol_submit_any(struct ol_exchange *x)
 	struct ol_refusal refusal;
 
 	if ((type = find_type(x, &refusal)) == NULL ||
+	    check_request(type, &refusal) == -1 ||
 	    ol_options_read(&q->options, &q->envelope, &refusal) == -1)
 		ol_answer_refusal(x, &refusal, NULL);
 	else

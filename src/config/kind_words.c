@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/must.h"
+#include "base/secret.h"
 #include "config/conf.h"
 #include "config/diagnostic.h"
 #include "config/kind_words.h"
@@ -263,9 +264,6 @@ set_env(const struct ol_setting *s)
 static const char *
 check_context_name(const char *name)
 {
-	static const char *const secret[] = { "HTTP_COOKIE", "HTTP_COOKIE2",
-		"HTTP_AUTHORIZATION", "HTTP_PROXY_AUTHORIZATION",
-		"AUTHORIZATION", "REDIRECT_HTTP_AUTHORIZATION", NULL };
 	static const char *const risky[] = { "HTTP_PROXY", "HTTPS_PROXY",
 		"ALL_PROXY", "FTP_PROXY", "NO_PROXY", "LD_*", "PATH", "HOME",
 		"SHELL", "USER", "LOGNAME", "PWD", "OLDPWD", "CDPATH", "TMPDIR",
@@ -287,7 +285,7 @@ check_context_name(const char *name)
 		       "first";
 	if (is_listed(name, own))
 		return "outlastd sets variables of this name itself";
-	if (is_listed(name, secret))
+	if (ol_secret_param(name))
 		return "what identifies a visitor is not given to programs; "
 		       "take the owner of the task instead, OUTLAST_OWNER";
 	if (is_listed(name, risky))

@@ -78,7 +78,8 @@ launch(struct ol_item *item)
 		.owner = row->owner != NULL ? row->owner : "",
 		.content_type =
 		    row->content_type != NULL ? row->content_type : "",
-		.payload = item->payload };
+		.payload = item->payload,
+		.recorded = row->recorded };
 	struct ol_run_variable *variables;
 
 	/* Its type went in this moment, or it was stopped. */
@@ -86,7 +87,8 @@ launch(struct ol_item *item)
 		end_unbegun(item, OL_OUTCOME_INTERRUPTED, false);
 		return;
 	}
-	variables = ol_context_unpack(row->context, &job.ncontext);
+	variables =
+	    ol_context_unpack(row->context, row->secrets, &job.ncontext);
 	job.context = variables;
 	item->began = ol_clock_now();
 	OL_FAILPOINT("launch");
@@ -133,7 +135,7 @@ on_row(void *arg, const struct ol_answer *answer)
 		on_unread(item, answer);
 		return;
 	}
-	free(item->row);
+	ol_row_free(item->row);
 	item->row = ol_row_copy(answer->rows[0]);
 	launch_when_read(item);
 }
@@ -230,6 +232,19 @@ on_extend(void *arg, int64_t nsec)
 	ol_drain_extend(arg, nsec);
 }
 
+/* Headers that the store does not take any more are left out. */
+static char *
+bounded_reply(const char *reply)
+{
+	size_t len = strnlen(reply, OL_ROW_CONTEXT_MAX + 1);
+
+	if (len > OL_ROW_CONTEXT_MAX)
+		for (len = OL_ROW_CONTEXT_MAX; len > 0; len--)
+			if (reply[len - 1] == '\n')
+				break;
+	return ol_must(strndup(reply, len));
+}
+
 /* Keep what is to be written. */
 static void
 keep_end(struct ol_item *item, const struct ol_run_end *end)
@@ -261,6 +276,8 @@ keep_end(struct ol_item *item, const struct ol_run_end *end)
 	if (end->result_type != NULL &&
 	    strlen(end->result_type) <= OL_ROW_TEXT_MAX)
 		item->result_type = ol_must(strdup(end->result_type));
+	if (end->reply != NULL)
+		item->reply = bounded_reply(end->reply);
 }
 
 static void

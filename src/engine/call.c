@@ -69,7 +69,7 @@ take_out(struct ol_engine_call *call)
 static void
 free_call(struct ol_engine_call *call)
 {
-	free(call->row);
+	ol_row_free(call->row);
 	free(call);
 }
 
@@ -272,7 +272,7 @@ answer_result(struct ol_engine_call *call, const struct ol_row *row)
 		call->answer = OL_ENGINE_UNFINISHED;
 	else if (row->state == OL_ROW_CANCELLED)
 		call->answer = OL_ENGINE_GONE;
-	else if (row->state == OL_ROW_SUCCEEDED && row->result_size >= 0) {
+	else if (row->result_size >= 0) {
 		call->row = ol_row_copy(row);
 		call->request = ol_store_result(
 		    call->store, call->id.bytes, on_result, call);

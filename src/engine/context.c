@@ -2,52 +2,107 @@
 #include <string.h>
 
 #include "base/must.h"
+#include "base/secret.h"
 #include "engine/context.h"
+#include "engine/engine.h"
 
-char *
-ol_context_pack(
-    const struct ol_object_variable *variables, size_t n, size_t *size)
+_Static_assert((int)OL_ENGINE_CONTEXT_MAX == (int)OL_ROW_CONTEXT_MAX,
+    "what the store takes of a context");
+
+static void
+add(char **data, size_t *size, const char *text)
 {
-	size_t i, len, at = 0;
-	char *packed;
+	size_t len = strlen(text) + 1;
 
-	*size = 0;
-	for (i = 0; i < n; i++)
-		*size +=
-		    strlen(variables[i].name) + strlen(variables[i].value) + 2;
-	if (*size == 0)
-		return NULL;
-	packed = ol_must(malloc(*size));
+	memcpy(*data + *size, text, len);
+	*size += len;
+}
+
+void
+ol_context_pack(
+    struct ol_context *c, const struct ol_object_variable *variables, size_t n)
+{
+	size_t i, room = 0, secret = 0;
+
+	*c = (struct ol_context){ 0 };
 	for (i = 0; i < n; i++) {
-		len = strlen(variables[i].name) + 1;
-		memcpy(packed + at, variables[i].name, len);
-		at += len;
-		len = strlen(variables[i].value) + 1;
-		memcpy(packed + at, variables[i].value, len);
-		at += len;
+		size_t name = strlen(variables[i].name) + 1;
+		size_t value = strlen(variables[i].value) + 1;
+
+		room += name + value;
+		if (ol_secret_param(variables[i].name))
+			secret += name + value;
 	}
-	return packed;
+	if (room > 0)
+		c->variables = ol_must(malloc(room));
+	if (secret > 0)
+		c->secrets = ol_must(malloc(secret));
+	for (i = 0; i < n; i++) {
+		const char *name = variables[i].name;
+		const char *value = variables[i].value;
+
+		add(&c->variables, &c->variables_size, name);
+		if (ol_secret_param(name)) {
+			add(&c->secrets, &c->secrets_size, name);
+			add(&c->secrets, &c->secrets_size, value);
+			value = "";
+		}
+		add(&c->variables, &c->variables_size, value);
+	}
+}
+
+void
+ol_context_fini(struct ol_context *c)
+{
+	if (c->secrets != NULL)
+		explicit_bzero(c->secrets, c->secrets_size);
+	free(c->secrets);
+	free(c->variables);
+	*c = (struct ol_context){ 0 };
+}
+
+/* Whether they are pairs; how many. */
+static size_t
+pairs_of(struct ol_bytes bytes)
+{
+	const char *at = bytes.data;
+	size_t i, texts = 0;
+
+	for (i = 0; i < bytes.size; i++)
+		texts += at[i] == '\0';
+	return texts % 2 != 0 || texts == 0 || at[bytes.size - 1] != '\0'
+		   ? 0
+		   : texts / 2;
+}
+
+static const char *
+next(const char **at)
+{
+	const char *text = *at;
+
+	*at += strlen(text) + 1;
+	return text;
 }
 
 struct ol_run_variable *
-ol_context_unpack(struct ol_bytes bytes, size_t *n)
+ol_context_unpack(struct ol_bytes bytes, struct ol_bytes secrets, size_t *n)
 {
-	const char *at = bytes.data, *end = at + bytes.size;
+	const char *at = bytes.data, *secret = secrets.data, *value;
+	size_t i, left = pairs_of(secrets);
 	struct ol_run_variable *variables;
-	size_t i, texts = 0;
 
-	*n = 0;
-	for (i = 0; i < bytes.size; i++)
-		texts += at[i] == '\0';
-	if (texts < 2 || texts % 2 != 0 || end[-1] != '\0')
+	if ((*n = pairs_of(bytes)) == 0)
 		return NULL;
-	variables = ol_must(calloc(texts / 2, sizeof(*variables)));
-	while (at < end) {
-		variables[*n].name = at;
-		at += strlen(at) + 1;
-		variables[*n].value = at;
-		at += strlen(at) + 1;
-		(*n)++;
+	variables = ol_must(calloc(*n, sizeof(*variables)));
+	for (i = 0; i < *n; i++) {
+		variables[i].name = next(&at);
+		variables[i].value = next(&at);
+		if (left == 0 || strcmp(secret, variables[i].name) != 0)
+			continue;
+		next(&secret);
+		value = next(&secret);
+		variables[i].value = value;
+		left--;
 	}
 	return variables;
 }

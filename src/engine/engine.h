@@ -108,6 +108,11 @@ typedef void ol_engine_fn(void *arg, const struct ol_engine_result *);
 /* Nobody waits for the answer any more. Not after its callback has begun. */
 void ol_engine_cancel_call(struct ol_engine_call *);
 
+enum {
+	/* The most bytes of a context: names and values, each with a NUL. */
+	OL_ENGINE_CONTEXT_MAX = 64 * 1024,
+};
+
 struct ol_engine_submit {
 	const char *type;
 	const char *owner;	  /* "": none */

@@ -117,12 +117,13 @@ clear(struct ol_item *item)
 	ol_failure_fini(&item->failure);
 	ol_body_free(item->payload);
 	ol_body_free(item->result);
-	free(item->row);
+	ol_row_free(item->row);
 	free(item->progress_text);
 	free(item->result_type);
+	free(item->reply);
 	item->payload = item->result = NULL;
 	item->row = NULL;
-	item->progress_text = item->result_type = NULL;
+	item->progress_text = item->result_type = item->reply = NULL;
 	item->has_payload = item->is_due = item->is_stopped = false;
 	item->started = item->began = 0;
 	item->progress = -1;

@@ -60,6 +60,7 @@ struct ol_item {
 	struct ol_failure failure;
 	struct ol_body *result;
 	char *result_type;
+	char *reply; /* as in struct ol_run_end; NULL: none */
 };
 
 TAILQ_HEAD(ol_item_list, ol_item);

@@ -54,7 +54,7 @@ on_disk(struct ol_item *item)
 	if (call != NULL)
 		ol_call_answer(call, row, NULL);
 	if (!runs)
-		free(row);
+		ol_row_free(row);
 }
 
 static void
@@ -189,7 +189,7 @@ refused(struct ol_engine_call *call, enum ol_submitted submitted)
 
 static struct ol_row
 new_row(const struct ol_task *task, const struct ol_engine_submit *s,
-    const char *scope, struct ol_bytes context)
+    const char *scope, const struct ol_context *context)
 {
 	int64_t now = ol_wall_now();
 	struct ol_row row = {
@@ -208,7 +208,9 @@ new_row(const struct ol_task *task, const struct ol_engine_submit *s,
 		.content_type = s->content_type,
 		.key_scope = "",
 		.key = "",
-		.context = context,
+		.context = { context->variables, context->variables_size },
+		.secrets = { context->secrets, context->secrets_size },
+		.recorded = s->recorded,
 		.payload_size = s->payload != NULL ? s->payload->size : 0,
 		.result_size = -1,
 	};
@@ -235,18 +237,16 @@ write_task(struct ol_engine_call *call, struct ol_task *task,
 {
 	struct ol_engine *e = call->engine;
 	bool off = conf->durable == OL_DURABLE_OFF;
-	struct ol_bytes context = { NULL, 0 };
+	struct ol_context context;
 	struct ol_item *item;
 	struct ol_row row;
-	char *packed;
 
 	ol_item_set_off(&e->items, task, off);
 	e->has_memory = e->has_memory || off;
-	packed = ol_context_pack(s->context, s->ncontext, &context.size);
-	context.data = packed;
+	ol_context_pack(&context, s->context, s->ncontext);
 	item = ol_item_of(e, task);
 	item->is_submit = true;
-	row = new_row(task, s, scope, context);
+	row = new_row(task, s, scope, &context);
 	item->started = row.started;
 	call->id = task->id;
 	OL_FAILPOINT("submit_write");
@@ -256,11 +256,11 @@ write_task(struct ol_engine_call *call, struct ol_task *task,
 		not_on_disk(item, true);
 		ol_call_refuse_soon(
 		    call, OL_ENGINE_NOT_TAKEN, "a field of it is too long", 0);
-		free(packed);
+		ol_context_fini(&context);
 		return;
 	}
 	item->row = ol_row_copy(&row);
-	free(packed);
+	ol_context_fini(&context);
 	item->call = call;
 	call->item = item;
 	if (task->state == OL_TASK_ENTERING) {

@@ -1,5 +1,7 @@
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/must.h"
 #include "engine/core.h"
 #include "engine/view.h"
 #include "engine/wall.h"
@@ -92,7 +94,12 @@ ol_view_init(
 		.owner = row->owner != NULL ? row->owner : "",
 		.has_session = row->has_session,
 		.result_type = row->result_type != NULL ? row->result_type : "",
-		.result_bytes = row->result_size };
+		.result_bytes = row->result_size,
+		.reply = "" };
+	view->reply = NULL;
+	if (row->reply.size > 0)
+		o->reply = view->reply =
+		    ol_must(strndup(row->reply.data, row->reply.size));
 	memcpy(o->id.bytes, row->id, sizeof(o->id.bytes));
 	memcpy(o->session, row->session, sizeof(o->session));
 	if (row->state == OL_ROW_SCHEDULED || row->state == OL_ROW_RETRYING)
@@ -114,4 +121,5 @@ void
 ol_view_fini(struct ol_view *view)
 {
 	ol_failure_view_fini(&view->failure);
+	free(view->reply);
 }

@@ -11,6 +11,7 @@ struct ol_engine;
 struct ol_view {
 	struct ol_object object;
 	struct ol_failure_view failure;
+	char *reply; /* owned; NULL: none */
 };
 
 /* row must outlive the view; so must the engine's next move. */

@@ -137,6 +137,22 @@ is_lazy(const struct ol_engine *e, const struct ol_task *task)
 	return conf != NULL && conf->durable == OL_DURABLE_LAZY;
 }
 
+/* What an attempt leaves behind that was the task's last. */
+static void
+add_result(struct ol_move *move, const struct ol_item *item)
+{
+	bool dead =
+	    move->state == OL_ROW_FAILED || move->state == OL_ROW_POISONED;
+
+	if (move->state != OL_ROW_SUCCEEDED && (!dead || item->reply == NULL))
+		return;
+	move->result = item->result;
+	move->result_type = item->result_type;
+	if (item->reply != NULL)
+		move->reply =
+		    (struct ol_bytes){ item->reply, strlen(item->reply) };
+}
+
 static void
 ask_move(struct ol_item *item)
 {
@@ -154,11 +170,11 @@ ask_move(struct ol_item *item)
 		move.attempt_ended = ol_wall_now();
 		move.log =
 		    (struct ol_bytes){ item->failure.text, item->failure.size };
-		if (move.state == OL_ROW_SUCCEEDED) {
-			move.result = item->result;
-			move.result_type = item->result_type;
-		}
+		add_result(&move, item);
 	}
+	/* It does not run any more, whenever that is written. */
+	if (move.state >= OL_ROW_SUCCEEDED && item->row != NULL)
+		ol_row_forget_secrets(item->row);
 	if (task->verdict == OL_EVENT_STARTED)
 		OL_FAILPOINT("start_write");
 	else if (ends_attempt(task))
@@ -230,7 +246,7 @@ on_row(void *arg, const struct ol_answer *answer)
 	}
 	if (answer->status == OL_STORE_OK) {
 		/* A start that was revoked may have read it, too. */
-		free(item->row);
+		ol_row_free(item->row);
 		item->row = ol_row_copy(answer->rows[0]);
 	}
 	/* Without a row, the move will say so. */

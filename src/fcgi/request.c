@@ -132,6 +132,8 @@ reason(int status)
 		return " Content Too Large";
 	case 422:
 		return " Unprocessable Content";
+	case 431:
+		return " Request Header Fields Too Large";
 	case 500:
 		return " Internal Server Error";
 	case 502:

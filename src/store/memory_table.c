@@ -157,7 +157,8 @@ ol_memory_table_add(struct ol_memory_table *table, const struct ol_row *row,
 		.state = (uint8_t)row->state,
 		.first = row->first,
 		.cancelled = row->cancelled,
-		.has_session = row->has_session };
+		.has_session = row->has_session,
+		.recorded = row->recorded };
 	memcpy(task->id, row->id, OL_ROW_ID);
 	if (memcmp(row->id, table->newest, OL_ROW_ID) > 0)
 		memcpy(table->newest, row->id, OL_ROW_ID);
@@ -168,12 +169,19 @@ ol_memory_table_add(struct ol_memory_table *table, const struct ol_row *row,
 		memcpy(end, row->session, OL_ROW_SESSION);
 	task->context = copy(row->context);
 	task->context_size = (uint32_t)row->context.size;
+	if (row->state < OL_ROW_SUCCEEDED) {
+		task->secrets = copy(row->secrets);
+		task->secrets_size = (uint32_t)row->secrets.size;
+	}
 	if (payload != NULL && payload->size > 0)
 		task->payload = ol_body_ref(payload);
-	if (row->error.size > 0 || row->result_type[0] != '\0') {
+	if (row->error.size > 0 || row->reply.size > 0 ||
+	    row->result_type[0] != '\0') {
 		outcome = ol_memory_task_outcome(task);
 		outcome->error = copy(row->error);
 		outcome->error_size = row->error.size;
+		outcome->reply = copy(row->reply);
+		outcome->reply_size = row->reply.size;
 		outcome->result_type = ol_must(strdup(row->result_type));
 	}
 	if (++table->n > table->nbuckets)
@@ -187,6 +195,16 @@ ol_memory_table_add(struct ol_memory_table *table, const struct ol_row *row,
 	return task;
 }
 
+void
+ol_memory_task_forget_secrets(struct ol_memory_task *task)
+{
+	if (task->secrets != NULL)
+		explicit_bzero(task->secrets, task->secrets_size);
+	free(task->secrets);
+	task->secrets = NULL;
+	task->secrets_size = 0;
+}
+
 static void
 free_task(struct ol_memory_task *task)
 {
@@ -197,10 +215,12 @@ free_task(struct ol_memory_task *task)
 		ol_body_free(outcome->result);
 		free(outcome->result_type);
 		free(outcome->error);
+		free(outcome->reply);
 		for (i = 0; i < outcome->nattempts; i++)
 			free(outcome->attempts[i]);
 		free(outcome);
 	}
+	ol_memory_task_forget_secrets(task);
 	ol_body_free(task->payload);
 	free(task->key);
 	free(task->context);
@@ -315,6 +335,8 @@ ol_memory_task_row(const struct ol_memory_task *task)
 		.key_scope = "",
 		.key = "",
 		.context = { task->context, task->context_size },
+		.recorded = task->recorded,
+		.secrets = { task->secrets, task->secrets_size },
 		.seq = task->seq,
 		.payload_size = task->erased		? -1
 				: task->payload != NULL ? task->payload->size
@@ -332,6 +354,8 @@ ol_memory_task_row(const struct ol_memory_task *task)
 	if (outcome != NULL) {
 		row.error =
 		    (struct ol_bytes){ outcome->error, outcome->error_size };
+		row.reply =
+		    (struct ol_bytes){ outcome->reply, outcome->reply_size };
 		if (outcome->result_type != NULL)
 			row.result_type = outcome->result_type;
 		if (outcome->result != NULL)

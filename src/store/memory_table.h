@@ -22,6 +22,8 @@ struct ol_memory_outcome {
 	char *result_type;	/* owned; NULL: "" */
 	void *error;		/* owned */
 	size_t error_size;
+	void *reply; /* owned */
+	size_t reply_size;
 	struct ol_attempt *attempts[OL_STORE_ATTEMPTS_MAX]; /* newest first */
 	size_t nattempts;
 };
@@ -33,15 +35,17 @@ struct ol_memory_task {
 	struct ol_memory_outcome *outcome; /* NULL: none yet */
 	struct ol_memory_key *key;	   /* owned; NULL: none */
 	void *context;			   /* owned */
+	void *secrets;			   /* owned, until it ends */
 	int64_t seq, created, due, started, ended;
 	uint8_t id[OL_ROW_ID];
 	uint32_t attempt, refunds, crashes;
-	uint32_t context_size;
+	uint32_t context_size, secrets_size;
 	int32_t priority;
 	uint8_t state; /* enum ol_row_state */
 	bool first : 1;
 	bool cancelled : 1;
 	bool has_session : 1;
+	bool recorded : 1;
 	bool erased : 1; /* the payload */
 	/* Type, owner and content type, each with its 0; then the session's
 	 * hash where there is one. */
@@ -86,6 +90,9 @@ void ol_memory_table_remove(struct ol_memory_table *, struct ol_memory_task *);
 /* The first task after seq, or with newest_first the last one before it. */
 struct ol_memory_task *ol_memory_table_after(
     const struct ol_memory_table *, int64_t seq, bool newest_first);
+
+/* Overwrite and free its secrets. */
+void ol_memory_task_forget_secrets(struct ol_memory_task *);
 
 /* Make it when there is none. */
 struct ol_memory_outcome *ol_memory_task_outcome(struct ol_memory_task *);

@@ -20,7 +20,7 @@ ol_store_request_free(struct ol_store_request *request)
 	size_t i;
 
 	for (i = 0; request->answer.rows != NULL && i < request->answer.n; i++)
-		free(request->answer.rows[i]);
+		ol_row_free(request->answer.rows[i]);
 	free((void *)(uintptr_t)request->answer.rows);
 	for (i = 0; request->answer.attempts != NULL && i < request->answer.n;
 	     i++)
@@ -28,9 +28,10 @@ ol_store_request_free(struct ol_store_request *request)
 	free((void *)(uintptr_t)request->answer.attempts);
 	ol_body_free(request->answer.body);
 	ol_body_free(request->body);
-	free(request->row);
+	ol_row_free(request->row);
 	free((void *)(uintptr_t)request->move.error.data);
 	free((void *)(uintptr_t)request->move.log.data);
+	free((void *)(uintptr_t)request->move.reply.data);
 	free((void *)(uintptr_t)request->move.result_type);
 	free((void *)(uintptr_t)request->list.type);
 	free((void *)(uintptr_t)request->list.owner);

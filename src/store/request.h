@@ -28,7 +28,7 @@ struct ol_store_request {
 	bool lazy;
 	uint8_t id[OL_ROW_ID]; /* of all kinds with one task */
 	struct ol_row *row;    /* submit, settled: owned */
-	struct ol_move move;   /* its error, log and type are owned */
+	struct ol_move move;   /* its bytes and its type are owned */
 	struct ol_list list;   /* its texts are owned */
 	struct ol_expire expire;
 	struct ol_body *body; /* payload or result to write: a reference */

@@ -35,6 +35,10 @@ ol_row_check(const struct ol_row *row)
 		return "idempotency key";
 	if (row->context.size > OL_ROW_CONTEXT_MAX)
 		return "context";
+	if (row->secrets.size > OL_ROW_CONTEXT_MAX)
+		return "secrets";
+	if (row->reply.size > OL_ROW_CONTEXT_MAX)
+		return "reply";
 	if (row->error.size > OL_ROW_ERROR_MAX)
 		return "error";
 	return NULL;
@@ -74,11 +78,11 @@ ol_row_copy(const struct ol_row *row)
 	struct ol_row *copy;
 	char *end;
 
-	copy =
-	    ol_must(malloc(sizeof(*copy) + room(row->type) + room(row->owner) +
-			   room(row->content_type) + room(row->result_type) +
-			   room(row->key_scope) + room(row->key) +
-			   row->context.size + row->error.size));
+	copy = ol_must(
+	    malloc(sizeof(*copy) + room(row->type) + room(row->owner) +
+		   room(row->content_type) + room(row->result_type) +
+		   room(row->key_scope) + room(row->key) + row->context.size +
+		   row->error.size + row->secrets.size + row->reply.size));
 	*copy = *row;
 	end = (char *)(copy + 1);
 	copy->type = put_text(&end, row->type);
@@ -89,7 +93,28 @@ ol_row_copy(const struct ol_row *row)
 	copy->key = put_text(&end, row->key);
 	copy->context = put_bytes(&end, row->context);
 	copy->error = put_bytes(&end, row->error);
+	copy->secrets = put_bytes(&end, row->secrets);
+	copy->reply = put_bytes(&end, row->reply);
 	return copy;
+}
+
+void
+ol_row_free(struct ol_row *row)
+{
+	if (row == NULL)
+		return;
+	ol_row_forget_secrets(row);
+	free(row);
+}
+
+void
+ol_row_forget_secrets(struct ol_row *row)
+{
+	/* A copy's bytes are its own, behind it. */
+	if (row->secrets.size > 0)
+		explicit_bzero(
+		    (void *)(uintptr_t)row->secrets.data, row->secrets.size);
+	row->secrets = (struct ol_bytes){ NULL, 0 };
 }
 
 const char *

@@ -93,15 +93,21 @@ bool ol_row_is_state(int64_t number);
 const char *ol_row_check(const struct ol_row *);
 
 /*
- * A copy in one piece of memory, for free(); NULL texts become "". The sizes
- * are bounded by ol_row_check(); aborts when out of memory.
+ * A copy in one piece of memory, for ol_row_free(); NULL texts become "". The
+ * sizes are bounded by ol_row_check(); aborts when out of memory.
  */
 struct ol_row *ol_row_copy(const struct ol_row *);
+
+/* Of a copy; its secrets are overwritten first. NULL is legal. */
+void ol_row_free(struct ol_row *);
+
+/* Overwrite the secrets of a copy: it has none any more. */
+void ol_row_forget_secrets(struct ol_row *);
 
 /* NULL, or the name of a field that is out of its bounds. */
 const char *ol_attempt_check(const struct ol_attempt *);
 
-/* As ol_row_copy(). */
+/* As ol_row_copy(), but for free(). */
 struct ol_attempt *ol_attempt_copy(const struct ol_attempt *);
 
 #endif

@@ -18,7 +18,8 @@
 	"seq, id, state, priority, attempt, refunds, crashes, first, " \
 	"cancelled, created, due, started, ended, payload_size, payload_file, " \
 	"result_size, result_file, type, owner, content_type, result_type, " \
-	"key_scope, key, key_hash, session, error, context"
+	"key_scope, key, key_hash, session, error, context, recorded, " \
+	"secrets, reply"
 
 static const char *const sql[OL_SQL_COUNT] = {
 	[OL_SQL_BEGIN] = "BEGIN IMMEDIATE",
@@ -35,21 +36,23 @@ static const char *const sql[OL_SQL_COUNT] = {
 	[OL_SQL_INSERT] =
 	    "INSERT INTO task (" COLUMNS ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, "
 	    "?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, -1, 0, ?18, ?19, ?20, "
-	    "?21, ?22, ?23, ?24, ?25, ?26, ?27)",
+	    "?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30)",
 	[OL_SQL_INSERT_PAYLOAD] =
 	    "INSERT OR REPLACE INTO payload VALUES (?1, ?2)",
-	/* The fence: compared here, in the writing itself. */
+	/* The fence is compared, and what is secret erased, in the writing
+	 * itself: nobody can forget it. */
 	[OL_SQL_MOVE] =
 	    "UPDATE task SET state = ?4, attempt = ?5, refunds = ?6, "
 	    "crashes = ?7, due = ?8, started = ?9, ended = ?10, error = ?11, "
 	    "result_size = ?12, result_file = ?13, result_type = ?14, "
-	    "first = ?15, cancelled = ?16 "
+	    "first = ?15, cancelled = ?16, reply = ?17, "
+	    "secrets = CASE WHEN ?4 >= 10 THEN x'' ELSE secrets END "
 	    "WHERE seq = ?1 AND attempt = ?2 AND (state >= 10) = ?3",
 	[OL_SQL_INSERT_RESULT] =
 	    "INSERT OR REPLACE INTO result VALUES (?1, ?2)",
 	[OL_SQL_ERASE_SECRETS] =
 	    "UPDATE task SET payload_size = -1, payload_file = 0, "
-	    "context = x'' WHERE seq = ?1",
+	    "context = x'', secrets = x'' WHERE seq = ?1",
 	[OL_SQL_DELETE] = "DELETE FROM task WHERE seq = ?1",
 	[OL_SQL_DELETE_PAYLOAD] = "DELETE FROM payload WHERE seq = ?1",
 	[OL_SQL_DELETE_RESULT] = "DELETE FROM result WHERE seq = ?1",
@@ -236,8 +239,9 @@ set_up(struct ol_sqlite_db *db, enum ol_log_level level)
 		"PRAGMA temp_store = MEMORY",
 		"PRAGMA trusted_schema = OFF",
 		"PRAGMA cell_size_check = ON",
-		/* What was erased is overwritten where that costs nothing. */
-		"PRAGMA secure_delete = FAST",
+		/* What was erased is overwritten, in pages that become
+		 * free, too: cookies and passwords among it. */
+		"PRAGMA secure_delete = ON",
 		/* Takes the lock. */
 		"BEGIN IMMEDIATE; COMMIT",
 	};

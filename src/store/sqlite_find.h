@@ -38,6 +38,9 @@ enum ol_sqlite_column {
 	OL_COLUMN_SESSION,
 	OL_COLUMN_ERROR,
 	OL_COLUMN_CONTEXT,
+	OL_COLUMN_RECORDED,
+	OL_COLUMN_SECRETS,
+	OL_COLUMN_REPLY,
 };
 
 /* What FIND says of a task. */

@@ -45,6 +45,15 @@ foreign_field(sqlite3_stmt *s)
 	return NULL;
 }
 
+static struct ol_bytes
+column_bytes(sqlite3_stmt *s, int column)
+{
+	struct ol_bytes bytes = { .data = sqlite3_column_blob(s, column) };
+
+	bytes.size = (size_t)sqlite3_column_bytes(s, column);
+	return bytes;
+}
+
 /*
  * The row that the statement stands on, or NULL, logged, when it is not one
  * that we wrote: somebody has edited the database.
@@ -88,11 +97,11 @@ row_of(sqlite3_stmt *s)
 	if (row.has_session)
 		memcpy(row.session, sqlite3_column_blob(s, OL_COLUMN_SESSION),
 		    OL_ROW_SESSION);
-	row.error = (struct ol_bytes){ sqlite3_column_blob(s, OL_COLUMN_ERROR),
-		(size_t)sqlite3_column_bytes(s, OL_COLUMN_ERROR) };
-	row.context =
-	    (struct ol_bytes){ sqlite3_column_blob(s, OL_COLUMN_CONTEXT),
-		    (size_t)sqlite3_column_bytes(s, OL_COLUMN_CONTEXT) };
+	row.error = column_bytes(s, OL_COLUMN_ERROR);
+	row.context = column_bytes(s, OL_COLUMN_CONTEXT);
+	row.recorded = sqlite3_column_int64(s, OL_COLUMN_RECORDED) != 0;
+	row.secrets = column_bytes(s, OL_COLUMN_SECRETS);
+	row.reply = column_bytes(s, OL_COLUMN_REPLY);
 	if ((field = ol_row_check(&row)) == NULL)
 		return ol_row_copy(&row);
 err:
@@ -166,15 +175,6 @@ get_body(struct ol_sqlite_db *db, struct ol_folder *folder,
 		   : SQLITE_OK;
 }
 
-static struct ol_bytes
-column_bytes(sqlite3_stmt *s, int column)
-{
-	struct ol_bytes bytes = { .data = sqlite3_column_blob(s, column) };
-
-	bytes.size = (size_t)sqlite3_column_bytes(s, column);
-	return bytes;
-}
-
 static int
 attempts(struct ol_sqlite_db *db, struct ol_store_request *request)
 {
@@ -245,7 +245,7 @@ list(struct ol_sqlite_db *db, struct ol_store_request *request)
 		if ((row = row_of(statement)) == NULL)
 			continue;
 		if (!ol_list_matches(list, row)) {
-			free(row);
+			ol_row_free(row);
 			continue;
 		}
 		ol_store_request_add_row(request, row);

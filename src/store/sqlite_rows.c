@@ -126,6 +126,11 @@ insert_row(struct ol_sqlite_db *db, struct ol_store_request *request)
 	    s, OL_COLUMN_ERROR + 1, row->error.data, row->error.size);
 	ol_sqlite_bind_blob(
 	    s, OL_COLUMN_CONTEXT + 1, row->context.data, row->context.size);
+	sqlite3_bind_int(s, OL_COLUMN_RECORDED + 1, row->recorded);
+	ol_sqlite_bind_blob(s, OL_COLUMN_SECRETS + 1, row->secrets.data,
+	    row->state < OL_ROW_SUCCEEDED ? row->secrets.size : 0);
+	ol_sqlite_bind_blob(
+	    s, OL_COLUMN_REPLY + 1, row->reply.data, row->reply.size);
 	return ol_sqlite_db_run(db, OL_SQL_INSERT);
 }
 
@@ -191,6 +196,7 @@ update_row(
 	bind_text(s, 14, move->result_type);
 	sqlite3_bind_int(s, 15, move->first);
 	sqlite3_bind_int(s, 16, move->cancelled);
+	ol_sqlite_bind_blob(s, 17, move->reply.data, move->reply.size);
 	return ol_sqlite_db_run(db, OL_SQL_MOVE);
 }
 

@@ -55,6 +55,11 @@ static const char *const steps[] = {
 	"CREATE INDEX task_open ON task (seq) WHERE state < 10;"
 	"CREATE INDEX task_dead ON task (seq) WHERE state >= 12;"
 	"CREATE INDEX task_ended ON task (state, ended) WHERE state >= 10;",
+
+	"ALTER TABLE task ADD COLUMN recorded INTEGER NOT NULL DEFAULT 0;"
+	/* Empty as soon as the task has ended. */
+	"ALTER TABLE task ADD COLUMN secrets BLOB NOT NULL DEFAULT x'';"
+	"ALTER TABLE task ADD COLUMN reply BLOB NOT NULL DEFAULT x'';",
 };
 
 const struct ol_sqlite_schema ol_sqlite_schema = {
@@ -104,7 +109,7 @@ int
 ol_sqlite_schema_migrate(sqlite3 *handle, const struct ol_sqlite_schema *schema,
     enum ol_log_level level)
 {
-	int64_t version = version_of(handle);
+	int64_t version = version_of(handle), first = version;
 
 	if (version > schema->n) {
 		ol_log_write(NULL, level,
@@ -120,7 +125,7 @@ ol_sqlite_schema_migrate(sqlite3 *handle, const struct ol_sqlite_schema *schema,
 		if (step(handle, schema->steps[version], (int)version + 1) ==
 		    -1)
 			goto err;
-		if (version > 0)
+		if (first > 0)
 			ol_log_notice(NULL, "store: schema %d is now %d",
 			    (int)version, (int)version + 1);
 	}

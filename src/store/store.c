@@ -109,6 +109,7 @@ ol_store_move(struct ol_store *store, const struct ol_move *move, bool lazy,
 	if (!ol_row_is_state(move->state) ||
 	    move->error.size > OL_ROW_ERROR_MAX ||
 	    move->log.size > OL_ROW_LOG_MAX ||
+	    move->reply.size > OL_ROW_CONTEXT_MAX ||
 	    strnlen(type, OL_ROW_TEXT_MAX + 1) > OL_ROW_TEXT_MAX) {
 		ol_log_error(NULL, "store: a move is out of its bounds");
 		return NULL;
@@ -118,6 +119,7 @@ ol_store_move(struct ol_store *store, const struct ol_move *move, bool lazy,
 	request->move = *move;
 	request->move.error.data = copy(move->error);
 	request->move.log.data = copy(move->log);
+	request->move.reply.data = copy(move->reply);
 	request->move.result_type = ol_must(strdup(type));
 	request->move.result = NULL;
 	request->body = ol_body_ref(move->result);

@@ -91,7 +91,7 @@ struct ol_move {
 	struct ol_body *result; /* NULL: none, and an earlier one goes */
 	const char *result_type;
 	struct ol_bytes reply; /* the same: none goes, too */
-	bool erase_payload;    /* and the context: they may hold secrets */
+	bool erase_payload;    /* and the context, and the secrets */
 };
 
 /* A page of a list in the order of submission. */

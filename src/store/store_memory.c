@@ -182,7 +182,7 @@ keep_attempt(struct ol_memory_task *task, const struct ol_move *move)
 	outcome->nattempts++;
 }
 
-/* Its error and result become the move's; it takes the error. */
+/* Its error, result and reply become the move's; it takes the bytes. */
 static void
 set_outcome(struct ol_memory_task *task, struct ol_store_request *request)
 {
@@ -190,13 +190,17 @@ set_outcome(struct ol_memory_task *task, struct ol_store_request *request)
 	struct ol_memory_outcome *outcome = task->outcome;
 
 	if (outcome == NULL && request->body == NULL && move->error.size == 0 &&
-	    move->result_type[0] == '\0')
+	    move->reply.size == 0 && move->result_type[0] == '\0')
 		return;
 	outcome = ol_memory_task_outcome(task);
 	free(outcome->error);
 	outcome->error = (void *)(uintptr_t)move->error.data;
 	outcome->error_size = move->error.size;
 	move->error = (struct ol_bytes){ 0 };
+	free(outcome->reply);
+	outcome->reply = (void *)(uintptr_t)move->reply.data;
+	outcome->reply_size = move->reply.size;
+	move->reply = (struct ol_bytes){ 0 };
 	ol_body_free(outcome->result);
 	outcome->result = ol_body_ref(request->body);
 	free(outcome->result_type);
@@ -214,6 +218,7 @@ erase_payload(struct ol_memory_task *task)
 	free(task->context);
 	task->context = NULL;
 	task->context_size = 0;
+	ol_memory_task_forget_secrets(task);
 }
 
 static bool
@@ -269,9 +274,10 @@ move(struct memory *m, struct ol_store_request *request)
 	set_outcome(task, request);
 	if (move->erase_payload)
 		erase_payload(task);
-	if (is_ended(task))
+	if (is_ended(task)) {
+		ol_memory_task_forget_secrets(task);
 		has_ended(m, task);
-	else
+	} else
 		not_ended(m, task);
 }
 

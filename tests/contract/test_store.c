@@ -91,6 +91,9 @@ test_row_comes_back_as_given(void **state)
 	memset(row.key_hash, 0xab, sizeof(row.key_hash));
 	row.context = (struct ol_bytes){ "a\0b", 3 };
 	row.error = (struct ol_bytes){ "\0\xff", 2 };
+	row.recorded = true;
+	row.secrets = (struct ol_bytes){ "s\0t", 3 };
+	row.reply = (struct ol_bytes){ "404\n\0", 5 };
 	assert_int_equal(stored_submit(s, &row, NULL), OL_STORE_OK);
 	assert_memory_equal(s->answer.id, row.id, OL_ROW_ID);
 	s = again(p);
@@ -120,6 +123,11 @@ test_row_comes_back_as_given(void **state)
 	assert_memory_equal(got->context.data, "a\0b", 3);
 	assert_int_equal(got->error.size, 2);
 	assert_memory_equal(got->error.data, "\0\xff", 2);
+	assert_true(got->recorded);
+	assert_int_equal(got->secrets.size, 3);
+	assert_memory_equal(got->secrets.data, "s\0t", 3);
+	assert_int_equal(got->reply.size, 5);
+	assert_memory_equal(got->reply.data, "404\n\0", 5);
 	assert_int_equal(got->payload_size, 0);
 	assert_int_equal(got->result_size, -1);
 }
@@ -136,8 +144,15 @@ test_out_of_bounds_is_not_asked(void **state)
 	assert_null(
 	    ol_store_submit(s->store, &row, NULL, false, stored_take, s));
 	row.context.size = OL_ROW_CONTEXT_MAX;
+	row.secrets = row.reply = row.context;
 	assert_int_equal(stored_submit(s, &row, NULL), OL_STORE_OK);
 	row = stored_row(2);
+	row.secrets = (struct ol_bytes){ big, OL_ROW_CONTEXT_MAX + 1 };
+	assert_int_equal(stored_submit(s, &row, NULL), -100);
+	row.secrets.size = 0;
+	row.reply = (struct ol_bytes){ big, OL_ROW_CONTEXT_MAX + 1 };
+	assert_int_equal(stored_submit(s, &row, NULL), -100);
+	row.reply.size = 0;
 	memset(big, 'x', OL_ROW_TEXT_MAX + 1);
 	row.owner = big;
 	assert_int_equal(stored_submit(s, &row, NULL), -100);
@@ -151,6 +166,9 @@ test_out_of_bounds_is_not_asked(void **state)
 	assert_int_equal(stored_move(s, &move), -100);
 	move.error.size = 0;
 	move.log = (struct ol_bytes){ big, OL_ROW_LOG_MAX + 1 };
+	assert_int_equal(stored_move(s, &move), -100);
+	move.log.size = 0;
+	move.reply = (struct ol_bytes){ big, OL_ROW_CONTEXT_MAX + 1 };
 	assert_int_equal(stored_move(s, &move), -100);
 	assert_int_equal(stored_get(s, 2), OL_STORE_ABSENT);
 	free(big);
@@ -457,6 +475,107 @@ test_payload_is_erased(void **state)
 		assert_int_equal(s->rows[0]->payload_size, -1);
 		assert_int_equal(s->rows[0]->context.size, 0);
 	}
+}
+
+/* A task with secrets that runs its first attempt. */
+static void
+start_secret(struct stored *s, unsigned number, const void *data, size_t size)
+{
+	struct ol_row row = stored_row(number);
+	struct ol_move move = stored_start(number, 0);
+
+	row.recorded = true;
+	row.context = (struct ol_bytes){ "context", 7 };
+	row.secrets = (struct ol_bytes){ data, size };
+	assert_int_equal(stored_submit(s, &row, NULL), OL_STORE_OK);
+	assert_int_equal(stored_move(s, &move), OL_STORE_OK);
+}
+
+/* What the row has of its secrets. */
+static size_t
+secrets_of(struct stored *s, unsigned number)
+{
+	assert_int_equal(stored_get(s, number), OL_STORE_OK);
+	assert_true(s->rows[0]->recorded);
+	assert_int_equal(s->rows[0]->context.size, 7);
+	return s->rows[0]->secrets.size;
+}
+
+static void
+test_secrets_end_with_their_task(void **state)
+{
+	static const enum ol_row_state ends[] = { OL_ROW_SUCCEEDED,
+		OL_ROW_CANCELLED, OL_ROW_FAILED, OL_ROW_POISONED };
+	static const enum ol_row_state goes_on[] = { OL_ROW_RETRYING,
+		OL_ROW_READY, OL_ROW_PARKED, OL_ROW_SCHEDULED, OL_ROW_RUNNING };
+	struct ol_list list = { .states = OL_ROW_ENDED, .limit = 100 };
+	struct place *p = *state;
+	struct stored *s = &p->s;
+	struct ol_move move;
+	char data[OL_ROW_CONTEXT_MAX];
+	unsigned i;
+
+	memset(data, 's', sizeof(data));
+	for (i = 0; i < 5; i++) {
+		start_secret(s, 100 + i, data, 6);
+		move = stored_end(100 + i, 1, goes_on[i]);
+		assert_int_equal(stored_move(s, &move), OL_STORE_OK);
+		assert_int_equal(secrets_of(s, 100 + i), 6);
+	}
+	for (i = 0; i < 4; i++) {
+		start_secret(s, i, data, i % 2 == 0 ? 6 : sizeof(data));
+		move = stored_end(i, 1, ends[i]);
+		assert_int_equal(stored_move(s, &move), OL_STORE_OK);
+		assert_int_equal(secrets_of(s, i), 0);
+		/* One that ends without an attempt. */
+		move = stored_end(100 + i, 1, ends[i]);
+		assert_int_equal(stored_move(s, &move), OL_STORE_OK);
+		assert_int_equal(secrets_of(s, 100 + i), 0);
+	}
+	s = again(p);
+	assert_int_equal(secrets_of(s, 104), 6);
+	assert_memory_equal(s->rows[0]->secrets.data, "ssssss", 6);
+	assert_int_equal(stored_list(s, &list), OL_STORE_OK);
+	assert_int_equal(s->answer.n, 8);
+	for (i = 0; i < 8; i++)
+		assert_int_equal(s->rows[i]->secrets.size, 0);
+	/* Run again by hand: they do not come back. */
+	move = stored_end(2, 1, OL_ROW_READY);
+	move.was_ended = true;
+	assert_int_equal(stored_move(s, &move), OL_STORE_OK);
+	assert_int_equal(secrets_of(s, 2), 0);
+}
+
+static void
+test_replies(void **state)
+{
+	static const size_t sizes[] = { 0, 4, OL_ROW_CONTEXT_MAX };
+	struct place *p = *state;
+	struct stored *s = &p->s;
+	struct ol_move move;
+	char *data = calloc(1, OL_ROW_CONTEXT_MAX);
+	unsigned i;
+
+	for (i = 0; i < 3; i++) {
+		assert_int_equal(stored_add(s, i, 10), OL_STORE_OK);
+		move = stored_end(i, 0, OL_ROW_FAILED);
+		move.reply = (struct ol_bytes){ data, sizes[i] };
+		assert_int_equal(stored_move(s, &move), OL_STORE_OK);
+		assert_int_equal(stored_move(s, &move), OL_STORE_OK);
+	}
+	s = again(p);
+	for (i = 0; i < 3; i++) {
+		assert_int_equal(stored_get(s, i), OL_STORE_OK);
+		assert_int_equal(s->rows[0]->reply.size, sizes[i]);
+		assert_memory_equal(s->rows[0]->reply.data, data, sizes[i]);
+		/* Run again by hand: the old one goes. */
+		move = stored_end(i, 0, OL_ROW_READY);
+		move.was_ended = true;
+		assert_int_equal(stored_move(s, &move), OL_STORE_OK);
+		assert_int_equal(stored_get(s, i), OL_STORE_OK);
+		assert_int_equal(s->rows[0]->reply.size, 0);
+	}
+	free(data);
 }
 
 /* An attempt that ends in state with these words. */
@@ -893,6 +1012,8 @@ main(void)
 			TEST(test_a_running_task_is_cancelled),
 			TEST(test_results),
 			TEST(test_payload_is_erased),
+			TEST(test_secrets_end_with_their_task),
+			TEST(test_replies),
 			TEST(test_attempts),
 			TEST(test_last_attempts_are_kept),
 			TEST(test_what_ends_an_attempt),

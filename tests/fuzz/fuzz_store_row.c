@@ -170,7 +170,9 @@ submit(struct ol_sqlite_owner *o, unsigned number, size_t size)
 		.key_scope = "s",
 		.key = number % 2 == 0 ? "k" : NULL,
 		.has_session = true,
-		.context = { "context", 7 } };
+		.context = { "context", 7 },
+		.secrets = { "secrets", 7 },
+		.recorded = true };
 	char *data = ol_must(calloc(1, size + 1));
 	char key[16];
 
@@ -204,6 +206,8 @@ move(struct ol_sqlite_owner *o, const uint8_t *id, uint32_t fence,
 		    (struct ol_bytes){ ol_must(strdup("error")), 5 };
 		request->move.log =
 		    (struct ol_bytes){ ol_must(strdup("log")), 3 };
+		request->move.reply =
+		    (struct ol_bytes){ ol_must(strdup("200\n")), 4 };
 		request->body = ol_must(ol_body_new("result", 6));
 	}
 	ask(o, request);
@@ -317,7 +321,7 @@ edit_rows(struct input *in)
 		"payload.seq", "payload.bytes", "result.seq", "result.bytes",
 		"attempt.task", "attempt.number", "attempt.started",
 		"attempt.ended", "attempt.state", "attempt.error",
-		"attempt.log" };
+		"attempt.log", "task.recorded", "task.secrets", "task.reply" };
 	sqlite3_stmt *s;
 	sqlite3 *handle;
 	char text[160], table[32], *dot;

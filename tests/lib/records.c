@@ -53,8 +53,8 @@ put_length(unsigned char *at, size_t len)
 void
 records_params(struct records *r, const char *const *params)
 {
-	unsigned char pairs[FCGI_MAX_LENGTH + 1];
-	size_t len = 0;
+	unsigned char pairs[100 * 1024];
+	size_t len = 0, at = 0;
 
 	for (; *params != NULL; params++) {
 		size_t name = strcspn(*params, "=");
@@ -68,8 +68,10 @@ records_params(struct records *r, const char *const *params)
 		memcpy(pairs + len + name, *params + name + 1, value);
 		len += name + value;
 	}
-	if (len > 0)
-		records_add(r, FCGI_PARAMS, 1, pairs, len, 3);
+	for (; len - at > FCGI_MAX_LENGTH; at += FCGI_MAX_LENGTH)
+		records_add(r, FCGI_PARAMS, 1, pairs + at, FCGI_MAX_LENGTH, 0);
+	if (len > at)
+		records_add(r, FCGI_PARAMS, 1, pairs + at, len - at, 3);
 	records_add(r, FCGI_PARAMS, 1, NULL, 0, 0);
 }
 

@@ -16,8 +16,8 @@ void records_add(struct records *r, unsigned type, unsigned id,
 /* BEGIN_REQUEST for a responder, id 1. */
 void records_begin(struct records *r, unsigned flags);
 
-/* One PARAMS record with "NAME=value" strings up to NULL, then the empty one.
- */
+/* One PARAMS record (more when it must be) with "NAME=value" strings up to
+ * NULL, then the empty one. */
 void records_params(struct records *r, const char *const *params);
 
 /* STDIN records of at most 32 KiB, then the empty one. */

@@ -63,7 +63,7 @@ forget(struct stored *s)
 	size_t i;
 
 	for (i = 0; i < OL_STORE_LIST_MAX; i++) {
-		free(s->rows[i]);
+		ol_row_free(s->rows[i]);
 		s->rows[i] = NULL;
 	}
 	for (i = 0; i < OL_STORE_ATTEMPTS_MAX; i++) {

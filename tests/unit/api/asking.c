@@ -14,7 +14,8 @@ static void
 configure(struct asking *a)
 {
 	static char base[] = "/tasks", thumbnail[] = "thumbnail",
-		    report[] = "report", request_id[] = "REQUEST_ID",
+		    report[] = "report", replay[] = "replay",
+		    junk[] = "HTTP_X_JUNK", request_id[] = "REQUEST_ID",
 		    remote_addr[] = "REMOTE_ADDR";
 
 	a->context[0] = request_id;
@@ -36,6 +37,15 @@ configure(struct asking *a)
 	a->report.context = a->context;
 	a->report.ncontext = 2;
 	TAILQ_INSERT_TAIL(&a->conf.tasks, &a->report, link);
+	a->replay.name = replay;
+	a->replay.methods = OL_METHOD_GET | OL_METHOD_POST;
+	a->replay.submit_by = OL_ACCESS_CLIENT;
+	a->replay.max_payload = 1024 * 1024;
+	a->replay.backend = &a->backend;
+	a->drop[0] = junk;
+	a->backend.drop = a->drop;
+	a->backend.ndrop = 1;
+	TAILQ_INSERT_TAIL(&a->conf.tasks, &a->replay, link);
 }
 
 void

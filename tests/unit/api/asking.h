@@ -24,16 +24,18 @@ struct asking {
 	struct ol_engine engine;
 	struct ol_object object; /* that of every answer */
 	struct ol_conf conf;
-	struct ol_conf_task thumbnail, report;
-	char *context[2];
+	struct ol_conf_task thumbnail, report, replay;
+	struct ol_conf_backend backend; /* of replay */
+	char *context[2], *drop[1];
 	char state[64]; /* a folder */
 	int spool;
 };
 
 /*
  * Types: thumbnail (POST; clients may submit and cancel; 100 bytes) and report
- * (GET and POST; submitted by apps; context REQUEST_ID and REMOTE_ADDR). Door:
- * operator. The engine says OK to everything.
+ * (GET and POST; submitted by apps; context REQUEST_ID and REMOTE_ADDR), replay
+ * (POST and GET; fastcgi_pass, drop_param HTTP_X_JUNK). Door: operator. The
+ * engine says OK to everything.
  */
 void asking_start(struct asking *);
 void asking_stop(struct asking *);

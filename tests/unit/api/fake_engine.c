@@ -65,7 +65,7 @@ fake_object_init(struct ol_object *object)
 	object->started = 1763673311200;
 	object->progress_text = object->owner = object->error_kind = "";
 	object->error_message = object->error_signal = object->error_text = "";
-	object->result_type = "";
+	object->result_type = object->reply = "";
 	object->error_exit = -1;
 	object->result_bytes = -1;
 }
@@ -148,6 +148,8 @@ ol_engine_submit(struct ol_engine *engine, const struct ol_engine_submit *task,
 	}
 	if (task->content_type[0] != '\0')
 		note(engine, " type=%s", task->content_type);
+	if (task->recorded)
+		note(engine, " recorded");
 	for (i = 0; i < task->ncontext; i++)
 		note(engine, " %s=%s", task->context[i].name,
 		    task->context[i].value);

@@ -120,6 +120,7 @@ ol_programs_start(struct ol_programs *programs, const struct ol_run_job *job,
 		snprintf(attempt->context + len, sizeof(attempt->context) - len,
 		    "%s=%s;", job->context[i].name, job->context[i].value);
 	}
+	attempt->recorded = job->recorded;
 	copy_body(job->payload, attempt->payload, sizeof(attempt->payload),
 	    &attempt->payload_size);
 	attempt->events = events;
@@ -366,6 +367,7 @@ world_take(void *arg, const struct ol_engine_result *r)
 	strlcpy(said->text, o->error_text, sizeof(said->text));
 	strlcpy(said->progress, o->progress_text, WORLD_TEXT);
 	strlcpy(said->result_type, o->result_type, WORLD_TEXT);
+	strlcpy(said->reply, o->reply, WORLD_TEXT);
 }
 
 void

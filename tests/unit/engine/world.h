@@ -22,6 +22,7 @@ struct said {
 	char type[WORLD_TEXT], state[WORLD_TEXT], owner[WORLD_TEXT];
 	char kind[WORLD_TEXT], message[512], signal[WORLD_TEXT];
 	char text[8192], progress[WORLD_TEXT], result_type[WORLD_TEXT];
+	char reply[WORLD_TEXT];
 	char body[256];	   /* its first bytes, as text */
 	int64_t body_size; /* -1: none */
 	int retry_after;
@@ -36,6 +37,7 @@ struct attempt {
 	uint32_t number;
 	char type[WORLD_TEXT], owner[WORLD_TEXT], content_type[WORLD_TEXT];
 	char context[512]; /* NAME=value; … */
+	bool recorded;
 	char payload[256];
 	int64_t payload_size;
 	char stops[WORLD_TEXT]; /* "cancel interrupt kill " */

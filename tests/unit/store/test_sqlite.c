@@ -221,7 +221,7 @@ test_newer_schema_is_refused(void **state)
 	stop(p);
 	run_sql(p, "PRAGMA user_version = 1000");
 	assert_refused(p);
-	run_sql(p, "PRAGMA user_version = 1");
+	run_sql(p, "PRAGMA user_version = 2");
 	start(p);
 }
 
@@ -239,19 +239,20 @@ number_of(sqlite3 *db, const char *sql)
 	return n;
 }
 
-/* As the next release may: with a second step, on a database with rows. */
+/* As the next release may: with one more step, on a database with rows. */
 static int
-migrate(sqlite3 *db, const char *second)
+migrate(sqlite3 *db, const char *third)
 {
-	const char *const steps[] = { ol_sqlite_schema.steps[0], second };
-	const struct ol_sqlite_schema schema = { steps, 2 };
+	const char *const steps[] = { ol_sqlite_schema.steps[0],
+		ol_sqlite_schema.steps[1], third };
+	const struct ol_sqlite_schema schema = { steps, 3 };
 
-	assert_int_equal(ol_sqlite_schema.n, 1);
+	assert_int_equal(ol_sqlite_schema.n, 2);
 	return ol_sqlite_schema_migrate(db, &schema, OL_LOG_DEBUG);
 }
 
 static void
-test_second_schema(void **state)
+test_next_schema(void **state)
 {
 	struct place *p = *state;
 	sqlite3 *db;
@@ -267,7 +268,7 @@ test_second_schema(void **state)
 	assert_int_equal(migrate(db, "ALTER TABLE task ADD COLUMN host TEXT;"
 				     "UPDATE task SET nonsense = 1"),
 	    -1);
-	assert_int_equal(number_of(db, "PRAGMA user_version"), 1);
+	assert_int_equal(number_of(db, "PRAGMA user_version"), 2);
 	assert_int_equal(number_of(db, "SELECT count(host) FROM task"), -1);
 	assert_int_equal(sqlite3_get_autocommit(db), 1);
 	sqlite3_close(db);
@@ -282,7 +283,7 @@ test_second_schema(void **state)
 		    migrate(db, "ALTER TABLE task ADD COLUMN host TEXT NOT "
 				"NULL DEFAULT 'here'"),
 		    0);
-		assert_int_equal(number_of(db, "PRAGMA user_version"), 2);
+		assert_int_equal(number_of(db, "PRAGMA user_version"), 3);
 		assert_int_equal(number_of(db, "SELECT count(*) FROM task "
 					       "WHERE host = 'here'"),
 		    6);
@@ -294,6 +295,162 @@ test_second_schema(void **state)
 	assert_refused(p);
 }
 
+/* A database of the first release, with a task in each state. */
+static void
+test_first_schema_is_brought_on(void **state)
+{
+	struct place *p = *state;
+	struct ol_row row = stored_row(50);
+	struct ol_move move;
+	sqlite3 *db;
+	char sql[512];
+	unsigned i;
+
+	assert_int_equal(sqlite3_open(below(p, "tasks.db"), &db), SQLITE_OK);
+	assert_int_equal(
+	    sqlite3_exec(db, ol_sqlite_schema.steps[0], NULL, NULL, NULL),
+	    SQLITE_OK);
+	for (i = 1; i <= OL_ROW_POISONED; i++) {
+		if (!ol_row_is_state(i))
+			continue;
+		snprintf(sql, sizeof(sql),
+		    "INSERT INTO task VALUES (%u, x'0190%08x7000800000000000"
+		    "0000', %u, 0, 1, 0, 0, 0, 0, 5, 6, 7, %u, 3, 0, 2, 0,"
+		    " 'work', 'ann', 'text/plain', 'text/html', NULL, NULL,"
+		    " NULL, NULL, 'e', 'c');"
+		    "INSERT INTO payload VALUES (%u, 'abc');"
+		    "INSERT INTO result VALUES (%u, 'de')",
+		    i, i, i, i < 10 ? 0 : 8, i, i);
+		assert_int_equal(
+		    sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+	}
+	assert_int_equal(
+	    sqlite3_exec(db, "PRAGMA user_version = 1;", NULL, NULL, NULL),
+	    SQLITE_OK);
+	sqlite3_close(db);
+
+	start(p);
+	assert_int_equal(
+	    stored_list(&p->s, &(struct ol_list){ .limit = 99 }), OL_STORE_OK);
+	assert_int_equal(p->s.answer.n, 9);
+	for (i = 0; i < 9; i++) {
+		const struct ol_row *old = p->s.rows[i];
+
+		assert_string_equal(old->owner, "ann");
+		assert_int_equal(old->context.size, 1);
+		assert_int_equal(old->payload_size, 3);
+		assert_int_equal(old->result_size, 2);
+		assert_false(old->recorded);
+		assert_int_equal(old->secrets.size + old->reply.size, 0);
+	}
+	/* They go on, and new ones come with what is new. */
+	memcpy(row.id, p->s.rows[2]->id, OL_ROW_ID);
+	assert_int_equal(row.id[5], OL_ROW_RUNNING);
+	move = stored_end(50, 1, OL_ROW_SUCCEEDED);
+	memcpy(move.id, row.id, OL_ROW_ID);
+	move.reply = (struct ol_bytes){ "200\n", 4 };
+	assert_int_equal(stored_move(&p->s, &move), OL_STORE_OK);
+	row = stored_row(50);
+	row.recorded = true;
+	row.secrets = (struct ol_bytes){ "s", 1 };
+	assert_int_equal(stored_submit(&p->s, &row, NULL), OL_STORE_OK);
+	stop(p);
+	start(p);
+	assert_int_equal(stored_get(&p->s, 50), OL_STORE_OK);
+	assert_true(p->s.rows[0]->recorded);
+	assert_int_equal(p->s.rows[0]->secrets.size, 1);
+	stop(p);
+	assert_int_equal(sqlite3_open(below(p, "tasks.db"), &db), SQLITE_OK);
+	assert_int_equal(number_of(db, "PRAGMA user_version"), 2);
+	assert_int_equal(
+	    number_of(db, "SELECT count(*) FROM task WHERE reply != x''"), 1);
+	sqlite3_close(db);
+}
+
+/* How often text stands in the file, wherever SQLite has put it. */
+static int
+hits(struct place *p, const char *name, const char *text)
+{
+	size_t size = 0, len = strlen(text);
+	FILE *file = fopen(below(p, name), "r");
+	char *data, *at;
+	int n = 0;
+
+	if (file == NULL)
+		return 0;
+	data = malloc(64 << 20);
+	assert_non_null(data);
+	size = fread(data, 1, 64 << 20, file);
+	fclose(file);
+	for (at = data;
+	     (at = memmem(at, size - (size_t)(at - data), text, len)) != NULL;
+	     at += len)
+		n++;
+	free(data);
+	return n;
+}
+
+/* Tasks with secrets of each size, in a row, over one page and over many. */
+static void
+plant(struct place *p, unsigned first, unsigned n, const char *text)
+{
+	static const size_t sizes[] = { 40, 700, 3900, 9000, 60000 };
+	struct ol_row row;
+	struct ol_move move;
+	char *data = malloc(60000);
+	size_t at;
+	unsigned i;
+
+	for (at = 0; at < 60000; at++)
+		data[at] = text[at % strlen(text)];
+	for (i = first; i < first + n; i++) {
+		row = stored_row(i);
+		row.recorded = true;
+		row.context = (struct ol_bytes){ "REQUEST_METHOD\0GET", 19 };
+		row.secrets = (struct ol_bytes){ data, sizes[i % 5] };
+		assert_int_equal(stored_submit(&p->s, &row, NULL), OL_STORE_OK);
+		if (i % 3 == 0)
+			continue;
+		move = stored_start(i, 0);
+		assert_int_equal(stored_move(&p->s, &move), OL_STORE_OK);
+	}
+	free(data);
+}
+
+static void
+test_secrets_leave_no_trace(void **state)
+{
+	static const char cookie[] = "PHPSESSID=8f4e2a;";
+	static const enum ol_row_state ends[] = { OL_ROW_SUCCEEDED,
+		OL_ROW_FAILED, OL_ROW_CANCELLED, OL_ROW_POISONED };
+	struct place *p = *state;
+	struct ol_move move;
+	unsigned i;
+
+	start(p);
+	plant(p, 0, 60, cookie);
+	stop(p);
+	/* The control: they are there while their tasks are. */
+	assert_true(hits(p, "tasks.db", cookie) > 1000);
+	start(p);
+	plant(p, 60, 60, cookie);
+	assert_true(hits(p, "tasks.db-wal", cookie) > 1000);
+	for (i = 0; i < 120; i++) {
+		move = stored_end(i, i % 3 != 0, ends[i % 4]);
+		move.error = (struct ol_bytes){ "exit", i % 2 == 0 ? 4 : 0 };
+		assert_int_equal(stored_move(&p->s, &move), OL_STORE_OK);
+		/* Some are erased, so that whole pages become free. */
+		if (i % 7 == 0)
+			assert_int_equal(stored_erase(&p->s, i), OL_STORE_OK);
+	}
+	stop(p);
+	assert_int_equal(hits(p, "tasks.db", cookie), 0);
+	assert_int_equal(hits(p, "tasks.db-wal", cookie), 0);
+	start(p);
+	assert_int_equal(stored_get(&p->s, 1), OL_STORE_OK);
+	assert_int_equal(p->s.rows[0]->context.size, 19);
+}
+
 static void
 test_new_database_gets_all_steps(void **state)
 {
@@ -302,7 +459,7 @@ test_new_database_gets_all_steps(void **state)
 
 	assert_int_equal(sqlite3_open(below(p, "tasks.db"), &db), SQLITE_OK);
 	assert_int_equal(migrate(db, "CREATE TABLE host (name TEXT)"), 0);
-	assert_int_equal(number_of(db, "PRAGMA user_version"), 2);
+	assert_int_equal(number_of(db, "PRAGMA user_version"), 3);
 	assert_int_equal(
 	    number_of(db, "PRAGMA application_id"), OL_SQLITE_APPLICATION);
 	assert_int_equal(number_of(db, "SELECT count(*) FROM host"), 0);
@@ -554,7 +711,9 @@ main(void)
 		TEST(test_sqlite_itself_is_kept_out),
 		TEST(test_open_elsewhere_is_refused),
 		TEST(test_newer_schema_is_refused),
-		TEST(test_second_schema),
+		TEST(test_next_schema),
+		TEST(test_first_schema_is_brought_on),
+		TEST(test_secrets_leave_no_trace),
 		TEST(test_new_database_gets_all_steps),
 		TEST(test_erased_task_leaves_nothing),
 		TEST(test_damaged_database_is_refused),
