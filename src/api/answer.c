@@ -3,6 +3,8 @@
 #include <time.h>
 
 #include "api/answer.h"
+#include "api/page.h"
+#include "api/wait.h"
 
 void
 ol_answer_address(const struct ol_exchange *x, const struct ol_id *id,
@@ -31,6 +33,9 @@ ol_answer_task(
 	ol_id_format(&object->id, id);
 	ol_request_header(x->request, "Outlast-Task-Id", id);
 	ol_request_header(x->request, "Outlast-State", object->state);
+	if (x->is_duplicate)
+		ol_request_header(x->request, "Outlast-Duplicate", "1");
+	ol_wait_header(x);
 }
 
 void
@@ -41,9 +46,9 @@ ol_answer_begin(
 	ol_request_header(x->request, "Cache-Control", "no-store");
 }
 
-/* The rest of an answer that lies in memory. */
-static void
-content(struct ol_exchange *x, const char *type, const char *text, size_t len)
+void
+ol_answer_content(
+    struct ol_exchange *x, const char *type, const char *text, size_t len)
 {
 	char length[24];
 
@@ -67,7 +72,7 @@ content_json(struct ol_exchange *x, const char *type)
 		ol_exchange_break(x);
 		return;
 	}
-	content(x, type, json->text, json->len);
+	ol_answer_content(x, type, json->text, json->len);
 }
 
 static void
@@ -80,11 +85,26 @@ seconds(struct ol_exchange *x, int n)
 }
 
 void
+ol_answer_refused(struct ol_exchange *x, const struct ol_refusal *refusal,
+    const struct ol_object *object)
+{
+	char allow[OL_ENVELOPE_ALLOW_SIZE];
+
+	ol_answer_begin(x, ol_problem_kind(refusal->problem)->status, object);
+	if (refusal->allow != 0) {
+		ol_envelope_allow(refusal->allow, allow);
+		ol_request_header(x->request, "Allow", allow);
+	}
+	if (refusal->retry_after > 0)
+		seconds(x, refusal->retry_after);
+}
+
+void
 ol_answer_refusal(struct ol_exchange *x, const struct ol_refusal *refusal,
     const struct ol_object *object)
 {
 	const struct ol_problem_kind *kind = ol_problem_kind(refusal->problem);
-	char allow[OL_ENVELOPE_ALLOW_SIZE], instance[OL_ANSWER_ADDRESS_SIZE];
+	char instance[OL_ANSWER_ADDRESS_SIZE];
 	const char *detail = refusal->detail;
 
 	/* What is wrong with it is the administrator's to know. */
@@ -98,16 +118,14 @@ ol_answer_refusal(struct ol_exchange *x, const struct ol_refusal *refusal,
 				      &x->question->envelope, "DOCUMENT_URI"));
 		detail = "";
 	}
+	if (x->as_page) {
+		ol_page_refuse(x, refusal, object);
+		return;
+	}
 	instance[0] = '\0';
 	if (object != NULL)
 		ol_answer_address(x, &object->id, "", instance);
-	ol_answer_begin(x, kind->status, object);
-	if (refusal->allow != 0) {
-		ol_envelope_allow(refusal->allow, allow);
-		ol_request_header(x->request, "Allow", allow);
-	}
-	if (refusal->retry_after > 0)
-		seconds(x, refusal->retry_after);
+	ol_answer_refused(x, refusal, object);
 	ol_json_problem(&x->api->json, kind, detail, instance);
 	content_json(x, "application/problem+json");
 }
@@ -147,7 +165,7 @@ ol_answer_text(struct ol_exchange *x, int status, const char *text)
 	ol_answer_begin(x, status, NULL);
 	if (status == 503)
 		seconds(x, 1);
-	content(x, "text/plain; charset=utf-8", line, strlen(line));
+	ol_answer_content(x, "text/plain; charset=utf-8", line, strlen(line));
 }
 
 int

@@ -1,6 +1,7 @@
 /*
  * The answers that all routes share. Each of them ends the exchange, but for
- * ol_answer_begin() and ol_answer_task(). Objects are borrowed.
+ * ol_answer_begin(), ol_answer_task() and ol_answer_refused(). Objects are
+ * borrowed.
  */
 #ifndef OL_API_ANSWER_H
 #define OL_API_ANSWER_H
@@ -22,11 +23,19 @@ void ol_answer_task(
 void ol_answer_refusal(
     struct ol_exchange *, const struct ol_refusal *, const struct ol_object *);
 
+/* Its status and headers. */
+void ol_answer_refused(
+    struct ol_exchange *, const struct ol_refusal *, const struct ol_object *);
+
 /* The same without details. */
 void ol_answer_problem(struct ol_exchange *, enum ol_problem);
 
 /* The task object behind headers that were begun. */
 void ol_answer_object(struct ol_exchange *, const struct ol_object *);
+
+/* len bytes of that type behind headers that were begun. */
+void ol_answer_content(
+    struct ol_exchange *, const char *type, const char *text, size_t len);
 
 /* 204 and the methods that there are. */
 void ol_answer_allow(struct ol_exchange *, unsigned methods);

@@ -95,6 +95,7 @@ understand(
 		return -1;
 	x->head_only = e->method == OL_METHOD_HEAD;
 	x->may = ol_access_set(e->access) & ol_access_set(door);
+	x->navigates = e->navigates;
 	x->has_session = e->session_len > 0;
 	if (keep(x) == -1 ||
 	    (x->has_session && ol_session_hash(x->api->sessions, e->session,
@@ -116,6 +117,7 @@ on_request(struct ol_request *request, void *arg)
 
 	x->api = api;
 	x->request = request;
+	x->waits = -1;
 	x->question = ol_must(malloc(sizeof(*x->question)));
 	x->base = x->owner = x->if_none_match = "";
 	LIST_INSERT_HEAD(&api->exchanges, x, link);
@@ -188,6 +190,11 @@ ol_api_new(
 	ol_log_about(&api->log, "api");
 	api->sessions = ol_session_key_open(conf->state);
 	if (api->sessions == NULL) {
+		free(api);
+		return NULL;
+	}
+	if (ol_page_policy(api->page_policy) == -1) {
+		ol_session_key_close(api->sessions);
 		free(api);
 		return NULL;
 	}

@@ -5,6 +5,7 @@
 #include "api/access.h"
 #include "api/envelope.h"
 #include "base/text.h"
+#include "config/values.h"
 
 static const struct method {
 	const char *name;
@@ -170,6 +171,19 @@ read_base(struct ol_envelope *e, const struct value *v)
 }
 
 static bool
+read_wait(struct ol_envelope *e, const struct value *v)
+{
+	return ol_values_time(&e->wait, v->text) == NULL;
+}
+
+static bool
+read_prefer(struct ol_envelope *e, const struct value *v)
+{
+	ol_prefer_read(&e->prefer, v->text);
+	return true;
+}
+
+static bool
 read_key(struct ol_envelope *e, const struct value *v)
 {
 	bool first = e->key[0] == '\0';
@@ -214,10 +228,56 @@ read_purpose(struct ol_envelope *e, const struct value *v)
 	return true;
 }
 
+/* Whether a list of media ranges names the type, and does not refuse it. */
+static bool
+accepts(const char *list, const char *type)
+{
+	size_t len = strlen(type);
+
+	for (; *list != '\0'; list += strcspn(list, ",")) {
+		const char *q;
+		size_t n;
+
+		list += strspn(list, ", \t");
+		n = strcspn(list, ",");
+		if (n < len || strncasecmp(list, type, len) != 0 ||
+		    strchr(" \t;,", list[len]) == NULL)
+			continue;
+		q = memmem(list, n, "q=0", 3);
+		return q == NULL || q[3] == '.';
+	}
+	return false;
+}
+
+/* Without Sec-Fetch-*, who wants a page to show says so here. */
+static bool
+read_accept(struct ol_envelope *e, const struct value *v)
+{
+	e->accepts_html = accepts(v->text, "text/html");
+	return true;
+}
+
 /* The browser's own word; a page cannot change it. */
+static bool
+read_fetch_mode(struct ol_envelope *e, const struct value *v)
+{
+	e->says_mode = true;
+	e->navigates = strcasecmp(v->text, "navigate") == 0;
+	return true;
+}
+
+static bool
+read_fetch_other(struct ol_envelope *e, const struct value *v)
+{
+	(void)v;
+	e->says_mode = true;
+	return true;
+}
+
 static bool
 read_fetch_site(struct ol_envelope *e, const struct value *v)
 {
+	e->says_mode = true;
 	if (strcasecmp(v->text, "cross-site") == 0)
 		e->cross_site = true;
 	if (strcasecmp(v->text, "same-origin") == 0)
@@ -275,6 +335,7 @@ static const struct row {
 	ROW("OUTLAST_OWNER", SERVERS, read_owner),
 	ROW("OUTLAST_SESSION", SERVERS, read_session),
 	ROW("OUTLAST_BASE", SERVERS, read_base),
+	ROW("OUTLAST_WAIT", SERVERS, read_wait),
 	ROW("REQUEST_METHOD", CLIENTS, read_method),
 	ROW("DOCUMENT_URI", ANYBODYS, read_uri),
 	ROW("QUERY_STRING", CLIENTS, read_query),
@@ -284,6 +345,11 @@ static const struct row {
 	ROW("HTTP_TRACEPARENT", CLIENTS, read_traceparent),
 	ROW("HTTP_SEC_PURPOSE", CLIENTS, read_purpose),
 	ROW("HTTP_PURPOSE", CLIENTS, read_purpose),
+	ROW("HTTP_PREFER", CLIENTS, read_prefer),
+	ROW("HTTP_ACCEPT", CLIENTS, read_accept),
+	ROW("HTTP_SEC_FETCH_MODE", CLIENTS, read_fetch_mode),
+	ROW("HTTP_SEC_FETCH_DEST", CLIENTS, read_fetch_other),
+	ROW("HTTP_SEC_FETCH_USER", CLIENTS, read_fetch_other),
 	ROW("HTTP_SEC_FETCH_SITE", CLIENTS, read_fetch_site),
 	ROW("HTTP_ORIGIN", CLIENTS, read_origin),
 };
@@ -322,6 +388,8 @@ why_bad(const struct row *row)
 		return "is none of client, app, viewer and operator";
 	if (row->read == read_base)
 		return "is no path such as /tasks";
+	if (row->read == read_wait)
+		return "is no time such as 5s";
 	return "has a bad value";
 }
 
@@ -377,9 +445,12 @@ ol_envelope_read(struct ol_envelope *e, const struct ol_pair *pairs, size_t n,
 	e->session = e->base = e->key = e->if_none_match = "";
 	e->traceparent = "";
 	e->access = OL_ACCESS_CLIENT;
+	ol_prefer_init(&e->prefer);
 	for (i = 0; i < n; i++)
 		if (read_pair(e, &pairs[i], &seen, refusal) == -1)
 			return -1;
+	if (!e->says_mode)
+		e->navigates = e->accepts_html;
 	if (e->foreign_origin && !e->same_origin)
 		e->cross_site = true;
 	if (ol_envelope_param(e, "REQUEST_METHOD")[0] == '\0')

@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "api/prefer.h"
 #include "api/problem.h"
 #include "config/conf.h"
 #include "fcgi/pairs.h"
@@ -28,11 +29,16 @@ struct ol_envelope {
 	const char *session;
 	size_t session_len;
 	const char *base; /* "": the configuration's */
+	int64_t wait;	  /* nanoseconds; 0: none */
 	/* The client's. */
 	const char *key; /* Idempotency-Key, as sent */
 	const char *if_none_match;
 	const char *traceparent; /* well-formed, or "" */
+	struct ol_prefer prefer;
 	bool prefetch;
+	bool navigates; /* a browser goes there to show what it gets */
+	/* It sends Sec-Fetch-*, so that Accept is no hint; what that is. */
+	bool says_mode, accepts_html;
 	bool cross_site; /* what Sec-Fetch-Site and Origin come to */
 	bool same_origin, foreign_origin; /* what each of them says */
 };

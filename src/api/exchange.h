@@ -15,6 +15,7 @@
 #include "api/fingerprint.h"
 #include "api/json.h"
 #include "api/options.h"
+#include "api/page.h"
 #include "api/route.h"
 #include "api/session.h"
 #include "base/body.h"
@@ -32,6 +33,7 @@ struct ol_api {
 	const struct ol_conf *conf;
 	struct ol_session_key *sessions;
 	struct ol_json json; /* of the answer in the making */
+	char page_policy[OL_PAGE_POLICY_SIZE];
 	struct ol_log log;
 	LIST_HEAD(ol_exchanges, ol_exchange) exchanges;
 	/* Whose payload is being read: a piece a turn, one after the other. */
@@ -57,6 +59,11 @@ struct ol_exchange {
 	const struct ol_route *route;
 	unsigned may;	/* OL_MAY_* */
 	bool head_only; /* HEAD: an answer without its content */
+	bool navigates; /* a browser, which is to show what it gets */
+	bool as_page;	/* so that errors are pages, too */
+	bool is_async, is_duplicate;
+	int waits;     /* seconds that were asked for; -1: none were */
+	int64_t until; /* it waits for a task; 0: it does not */
 	bool has_session;
 	uint8_t session[OL_SESSION_HASH];
 	struct ol_id id; /* of {id} */

@@ -16,6 +16,9 @@ void ol_submit_read_on(struct ol_exchange *);
 /* show.c */
 void ol_show_object(struct ol_exchange *);
 
+/* page.c */
+void ol_page_show(struct ol_exchange *);
+
 /* result.c */
 void ol_result_get(struct ol_exchange *);
 void ol_result_drained(struct ol_exchange *);

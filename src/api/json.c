@@ -294,6 +294,7 @@ ol_json_object(
 	open_object(json, "links");
 	address(json, "self", base, id, "");
 	address(json, "result", base, id, "/result");
+	address(json, "page", base, id, "/page");
 	close_object(json);
 	close_object(json);
 	put(json, "\n", 1);

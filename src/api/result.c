@@ -9,6 +9,7 @@
 #include "api/answer.h"
 #include "api/handlers.h"
 #include "api/result.h"
+#include "api/wait.h"
 
 enum { PIECE = 32 * 1024 };
 
@@ -242,6 +243,9 @@ on_seen(void *arg, const struct ol_engine_result *result)
 		ol_answer_engine(x, result);
 	else if (!ol_exchange_sees(x, result->object))
 		ol_answer_unknown(x);
+	else if (x->until != 0)
+		x->call = ol_engine_await_result(
+		    x->api->engine, &x->id, x->until, on_result, x);
 	else
 		x->call =
 		    ol_engine_get_result(x->api->engine, &x->id, on_result, x);
@@ -252,8 +256,9 @@ ol_result_get(struct ol_exchange *x)
 {
 	struct ol_engine *engine = x->api->engine;
 
+	ol_wait_begin(x, 0);
 	ol_exchange_forget(x);
-	if ((x->may & OL_MAY_READ_ALL) != 0)
+	if ((x->may & OL_MAY_READ_ALL) != 0 && x->until == 0)
 		x->call = ol_engine_get_result(engine, &x->id, on_result, x);
 	else
 		x->call = ol_engine_get(engine, &x->id, on_seen, x);

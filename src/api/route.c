@@ -11,6 +11,7 @@ const struct ol_route ol_routes[] = {
 	{ OL_METHOD_GET, "/{id}", NULL, OL_MAY_READ, false, ol_show_object },
 	{ OL_METHOD_GET, "/{id}/result", NULL, OL_MAY_READ, false,
 	    ol_result_get },
+	{ OL_METHOD_GET, "/{id}/page", NULL, OL_MAY_READ, false, ol_page_show },
 	{ OL_METHOD_DELETE, "/{id}", "purge=1", OL_MAY_OPERATE, true,
 	    ol_cancel_purge },
 	{ OL_METHOD_DELETE, "/{id}", NULL, OL_MAY_CANCEL, true,

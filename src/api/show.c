@@ -1,37 +1,16 @@
-#include <stdio.h>
-#include <string.h>
-
 #include "api/answer.h"
+#include "api/etag.h"
 #include "api/handlers.h"
-
-/* A name for what the object says: no two of them have the same one. */
-static void
-write_etag(char *buf, size_t size, const struct ol_object *object)
-{
-	const unsigned char *text =
-	    (const unsigned char *)object->progress_text;
-	uint32_t hash = 2166136261;
-
-	while (*text != '\0')
-		hash = (hash ^ *text++) * 16777619;
-	snprintf(buf, size, "\"%s-%u-%d-%08x\"", object->state,
-	    (unsigned)object->attempt, object->progress, (unsigned)hash);
-}
-
-/* An entity tag is quoted, so that none is a part of another. */
-static bool
-is_known(const char *if_none_match, const char *etag)
-{
-	return strcmp(if_none_match, "*") == 0 ||
-	       strstr(if_none_match, etag) != NULL;
-}
+#include "api/wait.h"
 
 static void
 on_object(void *arg, const struct ol_engine_result *result)
 {
 	struct ol_exchange *x = arg;
 	const struct ol_object *object = result->object;
-	char etag[96];
+	/* Nothing changed in the time that it waited. */
+	bool waited = result->answer == OL_ENGINE_UNFINISHED && object != NULL;
+	char etag[OL_ETAG_SIZE];
 	bool known;
 
 	x->call = NULL;
@@ -39,12 +18,17 @@ on_object(void *arg, const struct ol_engine_result *result)
 		ol_answer_unknown(x);
 		return;
 	}
-	if (result->answer != OL_ENGINE_OK) {
+	if (result->answer != OL_ENGINE_OK && !waited) {
 		ol_answer_engine(x, result);
 		return;
 	}
-	write_etag(etag, sizeof(etag), object);
-	known = is_known(x->if_none_match, etag);
+	ol_etag_write(etag, object);
+	known = ol_etag_is_known(x->if_none_match, etag);
+	if (known && !waited && !object->ended && ol_wait_goes_on(x)) {
+		x->call = ol_engine_await_change(
+		    x->api->engine, &x->id, x->until, on_object, x);
+		return;
+	}
 	ol_answer_begin(x, known ? 304 : 200, object);
 	ol_request_header(x->request, "ETag", etag);
 	ol_answer_retry_after(x, object);
@@ -57,6 +41,9 @@ on_object(void *arg, const struct ol_engine_result *result)
 void
 ol_show_object(struct ol_exchange *x)
 {
+	/* Who knows nothing of it is told at once. */
+	if (x->if_none_match[0] == '"' || x->if_none_match[0] == 'W')
+		ol_wait_begin(x, 0);
 	ol_exchange_forget(x);
 	x->call = ol_engine_get(x->api->engine, &x->id, on_object, x);
 }

@@ -5,7 +5,10 @@
 #include "api/access.h"
 #include "api/answer.h"
 #include "api/handlers.h"
+#include "api/page.h"
 #include "api/recording.h"
+#include "api/result.h"
+#include "api/wait.h"
 
 enum {
 	KEY_MAX = 255,
@@ -180,12 +183,45 @@ take_payload(struct ol_request *request, struct ol_body **body)
 
 /* --- the answer --- */
 
+/* It is taken, and goes on. */
+static void
+answer_accepted(struct ol_exchange *x, const struct ol_object *object)
+{
+	char address[OL_ANSWER_ADDRESS_SIZE];
+
+	if (x->navigates) {
+		ol_page_redirect(x, object);
+		return;
+	}
+	ol_answer_begin(x, 202, object);
+	ol_answer_address(x, &object->id, "", address);
+	ol_request_header(x->request, "Location", address);
+	ol_answer_retry_after(x, object);
+	ol_answer_object(x, object);
+}
+
+static void
+on_waited(void *arg, const struct ol_engine_result *result)
+{
+	struct ol_exchange *x = arg;
+	const struct ol_object *object = result->object;
+
+	x->call = NULL;
+	if (object != NULL && (result->answer == OL_ENGINE_OK ||
+				  result->answer == OL_ENGINE_GONE))
+		ol_result_send(x, result);
+	else if (object != NULL)
+		/* Whatever became of the waiting, this is stored. */
+		answer_accepted(x, object);
+	else
+		ol_answer_engine(x, result);
+}
+
 static void
 on_submitted(void *arg, const struct ol_engine_result *result)
 {
 	struct ol_exchange *x = arg;
 	const struct ol_object *object = result->object;
-	char address[OL_ANSWER_ADDRESS_SIZE];
 
 	x->call = NULL;
 	if (object == NULL || (result->answer != OL_ENGINE_OK &&
@@ -193,13 +229,12 @@ on_submitted(void *arg, const struct ol_engine_result *result)
 		ol_answer_engine(x, result);
 		return;
 	}
-	ol_answer_begin(x, 202, object);
-	ol_answer_address(x, &object->id, "", address);
-	ol_request_header(x->request, "Location", address);
-	if (result->answer == OL_ENGINE_DUPLICATE)
-		ol_request_header(x->request, "Outlast-Duplicate", "1");
-	ol_answer_retry_after(x, object);
-	ol_answer_object(x, object);
+	x->is_duplicate = result->answer == OL_ENGINE_DUPLICATE;
+	if (ol_wait_goes_on(x))
+		x->call = ol_engine_await_result(
+		    x->api->engine, &object->id, x->until, on_waited, x);
+	else
+		answer_accepted(x, object);
 }
 
 /* --- the submit --- */
@@ -276,6 +311,7 @@ submit(struct ol_exchange *x)
 		task.context = recording.variables;
 		task.ncontext = recording.n;
 	}
+	ol_wait_begin(x, q->envelope.wait);
 	x->call = ol_engine_submit(x->api->engine, &task, on_submitted, x);
 	ol_recording_fini(&recording);
 	ol_exchange_forget(x);
@@ -372,6 +408,7 @@ ol_submit_of_location(struct ol_exchange *x)
 	struct ol_refusal refusal;
 	unsigned allow;
 
+	x->as_page = x->navigates;
 	q->type = q->envelope.task;
 	ol_options_init(&q->options);
 	if ((type = find_type(x, &refusal)) == NULL) {

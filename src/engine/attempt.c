@@ -220,10 +220,11 @@ on_progress(void *arg, int percent, const char *text)
 
 	if (percent >= 0)
 		item->progress = percent > 100 ? 100 : percent;
-	if (text == NULL)
-		return;
-	free(item->progress_text);
-	item->progress_text = ol_must(strdup(text));
+	if (text != NULL) {
+		free(item->progress_text);
+		item->progress_text = ol_must(strdup(text));
+	}
+	ol_await_changed(item);
 }
 
 static void

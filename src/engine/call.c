@@ -10,6 +10,13 @@
 /* Of any call: a client of a store that hangs is told within a second. */
 static const int64_t patience = OL_MSEC(900);
 
+static bool
+is_await(const struct ol_engine_call *call)
+{
+	return call->kind == OL_CALL_AWAIT_RESULT ||
+	       call->kind == OL_CALL_AWAIT_CHANGE;
+}
+
 static void on_row(void *, const struct ol_answer *);
 static void on_result(void *, const struct ol_answer *);
 static void on_erased(void *, const struct ol_answer *);
@@ -27,26 +34,45 @@ ol_call_new(struct ol_engine *e, enum ol_call_kind kind, const struct ol_id *id,
 	call->kind = kind;
 	call->fn = fn;
 	call->arg = arg;
-	call->deadline = ol_clock_after(ol_clock_now(), patience);
 	if (id != NULL)
 		call->id = *id;
+	ol_call_hurry(call);
+	return call;
+}
+
+void
+ol_call_hurry(struct ol_engine_call *call)
+{
+	struct ol_engine *e = call->engine;
+
+	if (call->is_patient)
+		return;
+	call->is_patient = true;
+	call->deadline = ol_clock_after(ol_clock_now(), patience);
 	/* The timer goes off once too often rather than being set each time. */
 	if (TAILQ_EMPTY(&e->calls))
 		ol_timer_at(e->late, call->deadline);
 	TAILQ_INSERT_TAIL(&e->calls, call, all);
-	return call;
 }
 
-static void
-unlist(struct ol_engine_call *call)
+void
+ol_call_take_time(struct ol_engine_call *call)
+{
+	if (call->is_patient)
+		TAILQ_REMOVE(&call->engine->calls, call, all);
+	call->is_patient = false;
+}
+
+void
+ol_call_unlist(struct ol_engine_call *call)
 {
 	if (call->list != NULL)
 		TAILQ_REMOVE(call->list, call, link);
 	call->list = NULL;
 }
 
-static void
-list(struct ol_engine_call *call, struct ol_calls *calls)
+void
+ol_call_list(struct ol_engine_call *call, struct ol_calls *calls)
 {
 	call->list = calls;
 	TAILQ_INSERT_TAIL(calls, call, link);
@@ -56,8 +82,9 @@ list(struct ol_engine_call *call, struct ol_calls *calls)
 static void
 take_out(struct ol_engine_call *call)
 {
-	TAILQ_REMOVE(&call->engine->calls, call, all);
-	unlist(call);
+	ol_call_take_time(call);
+	ol_await_forget(call);
+	ol_call_unlist(call);
 	if (call->item != NULL)
 		call->item->call = NULL;
 	call->item = NULL;
@@ -70,6 +97,7 @@ static void
 free_call(struct ol_engine_call *call)
 {
 	ol_row_free(call->row);
+	ol_body_free(call->body);
 	free(call);
 }
 
@@ -88,14 +116,18 @@ ol_call_answer(
 		.body = body,
 		.retry_after = call->retry_after,
 		.why = call->why };
+	struct ol_engine *e = call->engine;
+	const struct ol_row *before = e->at_hand;
 	struct ol_view view;
 
 	take_out(call);
 	if (row != NULL) {
-		ol_view_init(&view, call->engine, row);
+		ol_view_init(&view, e, row);
 		result.object = &view.object;
 	}
+	e->at_hand = row;
 	call->fn(call->arg, &result);
+	e->at_hand = before;
 	if (row != NULL)
 		ol_view_fini(&view);
 	free_call(call);
@@ -123,7 +155,14 @@ ol_call_refuse_soon(struct ol_engine_call *call, enum ol_engine_answer answer,
     const char *why, int retry_after)
 {
 	set_refusal(call, answer, why, retry_after);
-	list(call, &call->engine->soon);
+	ol_call_soon(call);
+}
+
+void
+ol_call_soon(struct ol_engine_call *call)
+{
+	ol_call_hurry(call);
+	ol_call_list(call, &call->engine->soon);
 	ol_core_soon(call->engine);
 }
 
@@ -132,10 +171,12 @@ static void
 fail(struct ol_engine_call *call)
 {
 	/* What was cancelled stays so, whether it can be told or not. */
-	ol_call_refuse(call,
+	set_refusal(call,
 	    call->kind == OL_CALL_CANCEL ? OL_ENGINE_UNSURE
 					 : OL_ENGINE_NOT_TAKEN,
 	    "the store does not answer now", 2);
+	/* Who waits for a task knows that there is one. */
+	ol_call_answer(call, is_await(call) ? call->row : NULL, NULL);
 }
 
 void
@@ -149,7 +190,7 @@ ol_call_answer_soon(struct ol_engine *e)
 	TAILQ_FOREACH (call, &now, link)
 		call->list = &now;
 	while ((call = TAILQ_FIRST(&now)) != NULL)
-		ol_call_answer(call, NULL, NULL);
+		ol_call_answer(call, call->row, call->body);
 }
 
 /* Whether it waits for the durable store itself. */
@@ -171,7 +212,7 @@ answer_late(struct ol_engine_call *call)
 		      (call->kind == OL_CALL_CANCEL && call->request == NULL);
 
 	if (call->list == &call->engine->soon)
-		ol_call_answer(call, NULL, NULL);
+		ol_call_answer(call, call->row, call->body);
 	else if (writes)
 		ol_call_refuse(call, OL_ENGINE_UNSURE,
 		    "the store did not answer in time", 2);
@@ -203,6 +244,7 @@ ol_call_end_all(struct ol_engine *e)
 
 	while ((call = TAILQ_FIRST(&e->calls)) != NULL)
 		answer_late(call);
+	ol_await_end_all(e);
 }
 
 /* --- Reading the row, in one store after the other. --- */
@@ -224,7 +266,7 @@ ol_call_look(struct ol_engine_call *call)
 	struct ol_engine *e = call->engine;
 	const struct ol_task *task = ol_scheduler_find(e->scheduler, &call->id);
 
-	unlist(call);
+	ol_call_unlist(call);
 	if (task != NULL)
 		ask(call, ol_core_store(e, task));
 	else
@@ -237,9 +279,8 @@ ol_call_ended(struct ol_engine_call *call)
 	ol_call_look(call);
 }
 
-/* As ol_call_look(), when the one who asks is on the stack. */
-static void
-look_first(struct ol_engine_call *call)
+void
+ol_call_look_first(struct ol_engine_call *call)
 {
 	struct ol_engine *e = call->engine;
 
@@ -273,6 +314,7 @@ answer_result(struct ol_engine_call *call, const struct ol_row *row)
 	else if (row->state == OL_ROW_CANCELLED)
 		call->answer = OL_ENGINE_GONE;
 	else if (row->result_size >= 0) {
+		ol_row_free(call->row);
 		call->row = ol_row_copy(row);
 		call->request = ol_store_result(
 		    call->store, call->id.bytes, on_result, call);
@@ -311,7 +353,12 @@ on_row(void *arg, const struct ol_answer *answer)
 		return;
 	}
 	row = answer->rows[0];
-	if (call->kind == OL_CALL_RESULT)
+	if (is_await(call) && row->state < OL_ROW_SUCCEEDED) {
+		if (ol_await_resume(call, row))
+			return;
+		call->answer = OL_ENGINE_UNFINISHED;
+	}
+	if (call->kind == OL_CALL_RESULT || call->kind == OL_CALL_AWAIT_RESULT)
 		answer_result(call, row);
 	else if (call->kind == OL_CALL_PURGE)
 		erase(call, row);
@@ -361,7 +408,7 @@ mark(struct ol_engine_call *call)
 	call->store = ol_core_store(e, task);
 	call->request = ol_write_mark(e, task, on_marked, call);
 	if (call->request == NULL)
-		look_first(call);
+		ol_call_look_first(call);
 }
 
 static void
@@ -385,7 +432,7 @@ ol_engine_get(
 {
 	struct ol_engine_call *call = ol_call_new(e, OL_CALL_GET, id, fn, arg);
 
-	look_first(call);
+	ol_call_look_first(call);
 	return call;
 }
 
@@ -396,7 +443,7 @@ ol_engine_get_result(
 	struct ol_engine_call *call =
 	    ol_call_new(e, OL_CALL_RESULT, id, fn, arg);
 
-	look_first(call);
+	ol_call_look_first(call);
 	return call;
 }
 
@@ -407,7 +454,7 @@ ol_engine_purge(
 	struct ol_engine_call *call =
 	    ol_call_new(e, OL_CALL_PURGE, id, fn, arg);
 
-	look_first(call);
+	ol_call_look_first(call);
 	return call;
 }
 
@@ -428,7 +475,7 @@ ol_engine_cancel(
 	}
 	switch (ol_scheduler_cancel(e->scheduler, id, ol_clock_now())) {
 	case OL_CANCEL_UNKNOWN:
-		look_first(call);
+		ol_call_look_first(call);
 		break;
 	case OL_CANCEL_RUNNING:
 		mark(call);
@@ -437,7 +484,7 @@ ol_engine_cancel(
 	case OL_CANCEL_ENDED:
 		/* It is being written, so that it has an item. */
 		task = ol_scheduler_find(e->scheduler, id);
-		list(call, &ol_item_find(&e->items, task)->waiters);
+		ol_call_list(call, &ol_item_find(&e->items, task)->waiters);
 		break;
 	}
 	ol_core_soon(e);

@@ -39,13 +39,18 @@ struct ol_engine {
 	struct ol_timer *loader;  /* read again what could not be read */
 	struct ol_timer *drainer; /* attempts with a deadline of their own */
 	struct ol_timer *janitor; /* retention */
+	struct ol_timer *awaiter; /* the first of awaits waited long enough */
 
 	struct ol_items items;
 	struct ol_keys keys;	       /* submits in flight with a key */
 	struct ol_item_list unsettled; /* nobody knows if it was written */
 	struct ol_item_list unbegun;   /* ended before their executor began */
-	struct ol_calls calls;	       /* all, by deadline */
+	struct ol_calls calls;	       /* by deadline: all but those that … */
+	struct ol_awaits awaits;       /* … wait for a task, by until */
 	struct ol_calls soon;	       /* to be answered from the loop */
+
+	/* The row of the answer whose callback runs; else NULL. */
+	const struct ol_row *at_hand;
 
 	int spool;	    /* the folder of the store */
 	int64_t load_after; /* the page of the list */
@@ -96,6 +101,40 @@ struct ol_store_request *ol_write_mark(
 
 /* The write of an item is UNKNOWN: it waits for on_settled. */
 void ol_write_unsettled(struct ol_engine *, struct ol_item *);
+
+/*
+ * A copy of row, without the context, as the write in flight of the item makes
+ * it; *body: borrowed, the result that goes with it, or NULL.
+ */
+struct ol_row *ol_write_foresee(
+    const struct ol_item *, const struct ol_row *row, struct ol_body **body);
+
+/* --- await.c --- */
+
+/* The move of a task was begun to be written. */
+void ol_await_written(struct ol_item *);
+
+/* The same was moved in memory: something else is to be seen, or its end. */
+void ol_await_changed(struct ol_item *);
+void ol_await_ended(struct ol_item *);
+
+/* The row of a task that was not found at first has not ended: wait for it, if
+ * it is there now; else false. */
+bool ol_await_resume(struct ol_engine_call *, const struct ol_row *row);
+
+/* It is taken out of wherever it waits. */
+void ol_await_forget(struct ol_engine_call *);
+
+/* The timer: answer those that waited long enough. */
+void ol_await_late(void *engine);
+
+/* Answer all, from the loop: the drain begins. The same, now: the end. */
+void ol_await_drain(struct ol_engine *);
+void ol_await_end_all(struct ol_engine *);
+
+int ol_await_compare(
+    const struct ol_engine_call *, const struct ol_engine_call *);
+RB_PROTOTYPE(ol_awaits, ol_engine_call, by_until, ol_await_compare)
 
 /* --- submit.c --- */
 

@@ -112,5 +112,6 @@ ol_engine_drain(struct ol_engine *e, int64_t deadline, int64_t grace)
 			item->stop_at = deadline_of(e, item);
 	ol_scheduler_drain(e->scheduler, deadline, grace, ol_clock_now());
 	ol_drain_tell(e);
+	ol_await_drain(e);
 	ol_core_soon(e);
 }

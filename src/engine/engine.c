@@ -20,6 +20,15 @@ enum {
 
 /* --- What the parts of the engine tell it. --- */
 
+/* Whether who looks sees another state. */
+static bool
+is_seen(enum ol_task_state from, enum ol_task_state to)
+{
+	const char *before = ol_state_name(from), *now = ol_state_name(to);
+
+	return before != NULL && now != NULL && strcmp(before, now) != 0;
+}
+
 static void
 on_moved(void *arg, struct ol_task *task, struct ol_run *run,
     enum ol_task_state from, enum ol_task_event event)
@@ -29,8 +38,9 @@ on_moved(void *arg, struct ol_task *task, struct ol_run *run,
 	struct ol_engine_call *call;
 
 	(void)run;
-	(void)from;
 	ol_report_moved(e, task, item, event);
+	if (item != NULL && is_seen(from, (enum ol_task_state)task->state))
+		ol_await_changed(item);
 	switch ((enum ol_task_state)task->state) {
 	case OL_TASK_SUCCEEDED:
 	case OL_TASK_FAILED:
@@ -40,6 +50,7 @@ on_moved(void *arg, struct ol_task *task, struct ol_run *run,
 			ol_retain_ended(e);
 		while ((call = TAILQ_FIRST(&item->waiters)) != NULL)
 			ol_call_ended(call);
+		ol_await_ended(item);
 		ol_item_drop(e, item);
 		break;
 	case OL_TASK_NONE:
@@ -323,7 +334,9 @@ set_up(struct ol_engine *e)
 	e->loader = ol_must(ol_timer_new(loop, ol_load_next, e));
 	e->drainer = ol_must(ol_timer_new(loop, ol_drain_tell, e));
 	e->janitor = ol_must(ol_timer_new(loop, ol_retain_look, e));
+	e->awaiter = ol_must(ol_timer_new(loop, ol_await_late, e));
 	RB_INIT(&e->keys);
+	RB_INIT(&e->awaits);
 	TAILQ_INIT(&e->unsettled);
 	TAILQ_INIT(&e->unbegun);
 	TAILQ_INIT(&e->calls);
@@ -388,6 +401,7 @@ ol_engine_free(struct ol_engine *e)
 	ol_timer_free(e->loader);
 	ol_timer_free(e->drainer);
 	ol_timer_free(e->janitor);
+	ol_timer_free(e->awaiter);
 	close(e->spool);
 	free(e);
 }

@@ -148,15 +148,18 @@ struct ol_engine_call *ol_engine_get_result(
 /*
  * The same as soon as it has ended, but at the latest at until (the clock's):
  * UNFINISHED then, and when the drain begins. The end need not be on disk yet.
+ * Nothing is read for it when it is asked from the callback of a call that gave
+ * the object. NOT_TAKEN with the object: it is there, but cannot be read.
  */
 struct ol_engine_call *ol_engine_await_result(struct ol_engine *,
     const struct ol_id *, int64_t until, ol_engine_fn *, void *arg);
 
 /*
  * As ol_engine_get(), as soon as anything of it changes (state, attempt,
- * progress), but at the latest at until, and when the drain begins. The caller
- * has looked at it in this turn of the loop, so that no change is missed; what
- * has ended does not change any more: it is answered at once.
+ * progress), but at the latest at until, and when the drain begins: UNFINISHED
+ * then. An end is told when it is on disk. The caller has looked at it in this
+ * turn of the loop, so that no change is missed; what has ended does not change
+ * any more: it is answered at once.
  */
 struct ol_engine_call *ol_engine_await_change(struct ol_engine *,
     const struct ol_id *, int64_t until, ol_engine_fn *, void *arg);

@@ -88,6 +88,7 @@ ol_item_of(struct ol_engine *e, struct ol_task *task)
 	item->failure.exit = -1;
 	item->stop_at = OL_NEVER;
 	TAILQ_INIT(&item->waiters);
+	TAILQ_INIT(&item->awaits);
 	page_of(&e->items, handle)->items[handle % OL_ITEM_PAGE] = item;
 	return item;
 }
@@ -137,7 +138,7 @@ ol_item_rest(struct ol_engine *e, struct ol_item *item)
 	clear(item);
 	if (item->fence == item->task->attempt && !item->stale &&
 	    item->request == NULL && item->call == NULL &&
-	    TAILQ_EMPTY(&item->waiters))
+	    TAILQ_EMPTY(&item->waiters) && TAILQ_EMPTY(&item->awaits))
 		ol_item_drop(e, item);
 }
 

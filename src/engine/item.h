@@ -32,7 +32,8 @@ struct ol_item {
 	TAILQ_ENTRY(ol_item) link; /* unsettled, or unbegun */
 	RB_ENTRY(ol_item) by_key;
 	struct ol_engine_call *call; /* the submit's; NULL: nobody waits */
-	struct ol_calls waiters;     /* for its end */
+	struct ol_calls waiters;     /* for its end, on disk */
+	struct ol_calls awaits;	     /* for its end, or a change: await.c */
 
 	/*
 	 * The row as it was submitted, or read; its state is stale. Kept while

@@ -75,7 +75,8 @@ ends_attempt(const struct ol_task *task)
  * that ends without an attempt what the row has, or why.
  */
 static char *
-error_of(const struct ol_item *item, struct ol_bytes *error)
+error_of(const struct ol_item *item, const struct ol_row *row,
+    struct ol_bytes *error)
 {
 	enum ol_task_event verdict = (enum ol_task_event)item->task->verdict;
 	struct ol_failure failure = item->failure;
@@ -93,13 +94,13 @@ error_of(const struct ol_item *item, struct ol_bytes *error)
 		failure = (struct ol_failure){ .kind = "expired",
 			.message = "it was not started in time",
 			.exit = -1 };
-	} else if (verdict == OL_EVENT_GAVE_UP && item->row != NULL &&
-		   item->row->state == OL_ROW_RUNNING) {
+	} else if (verdict == OL_EVENT_GAVE_UP && row != NULL &&
+		   row->state == OL_ROW_RUNNING) {
 		failure = (struct ol_failure){ .kind = "crashed",
 			.message = "outlast itself ended meanwhile",
 			.exit = -1 };
-	} else if (verdict != OL_EVENT_STARTED && item->row != NULL) {
-		*error = item->row->error;
+	} else if (verdict != OL_EVENT_STARTED && row != NULL) {
+		*error = row->error;
 		return NULL;
 	}
 	json = ol_failure_write(&failure, &error->size);
@@ -153,25 +154,66 @@ add_result(struct ol_move *move, const struct ol_item *item)
 		    (struct ol_bytes){ item->reply, strlen(item->reply) };
 }
 
-static void
-ask_move(struct ol_item *item)
+/* The write in flight; *error: for free(), what it points to. */
+static struct ol_move
+write_of(const struct ol_item *item, const struct ol_row *row, char **error)
 {
-	struct ol_engine *e = item->engine;
 	const struct ol_task *task = item->task;
 	struct ol_move move =
 	    move_to(item, row_state((enum ol_task_event)task->verdict));
-	char *error = NULL;
 
+	*error = NULL;
 	if (move.state >= OL_ROW_SUCCEEDED)
 		move.ended = ol_wall_now();
 	if (task->verdict != OL_EVENT_STARTED)
-		error = error_of(item, &move.error);
+		*error = error_of(item, row, &move.error);
 	if (ends_attempt(task)) {
 		move.attempt_ended = ol_wall_now();
 		move.log =
 		    (struct ol_bytes){ item->failure.text, item->failure.size };
 		add_result(&move, item);
 	}
+	return move;
+}
+
+struct ol_row *
+ol_write_foresee(
+    const struct ol_item *item, const struct ol_row *row, struct ol_body **body)
+{
+	struct ol_row seen = *row;
+	struct ol_row *copy;
+	struct ol_move move;
+	char *error;
+
+	move = write_of(item, row, &error);
+	seen.state = move.state;
+	seen.attempt = move.attempt;
+	seen.refunds = move.refunds;
+	seen.crashes = move.crashes;
+	seen.due = move.due;
+	if (move.started != 0)
+		seen.started = move.started;
+	seen.ended = move.ended;
+	seen.error = move.error;
+	seen.result_size = move.result != NULL ? move.result->size : -1;
+	seen.result_type = move.result_type;
+	seen.reply = move.reply;
+	seen.context = seen.secrets = (struct ol_bytes){ NULL, 0 };
+	copy = ol_row_copy(&seen);
+	free(error);
+	*body = move.result;
+	return copy;
+}
+
+static void
+ask_move(struct ol_item *item)
+{
+	struct ol_engine *e = item->engine;
+	const struct ol_task *task = item->task;
+	struct ol_move move;
+	char *error;
+
+	move = write_of(item, item->row, &error);
 	/* It does not run any more, whenever that is written. */
 	if (move.state >= OL_ROW_SUCCEEDED && item->row != NULL)
 		ol_row_forget_secrets(item->row);
@@ -186,6 +228,7 @@ ask_move(struct ol_item *item)
 	/* Its fields are bounded where they come from. */
 	ol_must(item->request);
 	free(error);
+	ol_await_written(item);
 }
 
 /*

@@ -679,10 +679,10 @@ ol_scheduler_tasks(const struct ol_scheduler *s)
 	return s->table.n;
 }
 
-const struct ol_task *
+struct ol_task *
 ol_scheduler_find(const struct ol_scheduler *s, const struct ol_id *id)
 {
-	const struct ol_task *task = ol_table_lookup(&s->table, id);
+	struct ol_task *task = ol_table_lookup(&s->table, id);
 
 	if (task == NULL || task->state == OL_TASK_SUBMITTED ||
 	    task->state == OL_TASK_ENTERING)

@@ -231,7 +231,7 @@ bool ol_scheduler_is_settled(const struct ol_scheduler *);
 uint32_t ol_scheduler_tasks(const struct ol_scheduler *);
 
 /* The visible task with that id, or NULL. */
-const struct ol_task *ol_scheduler_find(
+struct ol_task *ol_scheduler_find(
     const struct ol_scheduler *, const struct ol_id *);
 
 /* The run of a task with a slot. */

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "fcgi/record.h"
 #include "asking.h"
 
@@ -23,6 +24,7 @@ configure(struct asking *a)
 
 	a->conf.base = base;
 	a->conf.state = a->state;
+	a->conf.wait_max = OL_SEC(50);
 	TAILQ_INIT(&a->conf.tasks);
 	a->thumbnail.name = thumbnail;
 	a->thumbnail.methods = OL_METHOD_POST;

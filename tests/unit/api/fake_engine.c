@@ -19,6 +19,8 @@ fake_engine_init(struct ol_engine *engine)
 {
 	memset(engine, 0, sizeof(*engine));
 	TAILQ_INIT(&engine->calls);
+	engine->answers[FAKE_AWAIT_RESULT].answer = OL_ENGINE_UNFINISHED;
+	engine->answers[FAKE_AWAIT_CHANGE].answer = OL_ENGINE_UNFINISHED;
 }
 
 void
@@ -103,6 +105,8 @@ ask_for(struct ol_engine *engine, enum fake_operation operation,
 {
 	static const char *const names[] = { [FAKE_GET] = "get",
 		[FAKE_RESULT] = "result",
+		[FAKE_AWAIT_RESULT] = "await-result",
+		[FAKE_AWAIT_CHANGE] = "await-change",
 		[FAKE_CANCEL] = "cancel",
 		[FAKE_PURGE] = "purge" };
 	char text[OL_ID_TEXT_SIZE];
@@ -181,6 +185,22 @@ ol_engine_get_result(struct ol_engine *engine, const struct ol_id *id,
     ol_engine_fn *fn, void *arg)
 {
 	return ask_for(engine, FAKE_RESULT, id, fn, arg);
+}
+
+struct ol_engine_call *
+ol_engine_await_result(struct ol_engine *engine, const struct ol_id *id,
+    int64_t until, ol_engine_fn *fn, void *arg)
+{
+	engine->until = until;
+	return ask_for(engine, FAKE_AWAIT_RESULT, id, fn, arg);
+}
+
+struct ol_engine_call *
+ol_engine_await_change(struct ol_engine *engine, const struct ol_id *id,
+    int64_t until, ol_engine_fn *fn, void *arg)
+{
+	engine->until = until;
+	return ask_for(engine, FAKE_AWAIT_CHANGE, id, fn, arg);
 }
 
 struct ol_engine_call *

@@ -13,6 +13,8 @@ enum fake_operation {
 	FAKE_SUBMIT,
 	FAKE_GET,
 	FAKE_RESULT,
+	FAKE_AWAIT_RESULT,
+	FAKE_AWAIT_CHANGE,
 	FAKE_CANCEL,
 	FAKE_PURGE,
 	FAKE_OPERATIONS
@@ -24,7 +26,8 @@ struct ol_engine {
 	struct ol_engine_result answers[FAKE_OPERATIONS];
 	TAILQ_HEAD(, ol_engine_call) calls;
 	unsigned left; /* calls that were cancelled */
-	/* One line for each question: "get ID", "submit TYPE owner=…". */
+	int64_t until; /* of the last one that waits */
+	/* One line for each question: "get ID", "await-result ID", "submit TYPE owner=…". */
 	char asked[8192];
 	/* Of the last submit. */
 	struct ol_body *payload;
