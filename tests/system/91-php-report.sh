@@ -41,6 +41,7 @@ cp -r "$HERE/www" "$pages/"
 } >"$T/fpm.conf"
 sed -i 's/^env\[REPORT_SECONDS\] = 3/env[REPORT_SECONDS] = 2/' "$T/fpm.conf"
 start fpm.out "$FPM" -n -F -y "$T/fpm.conf"
+# shellcheck disable=SC2034 # for php.sh
 fpm=$pid
 wait_for 10 fpm_answers
 {

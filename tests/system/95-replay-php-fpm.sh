@@ -1,8 +1,7 @@
 #!/bin/bash
 # php-fpm's own life: stopped (no attempt is counted, the type waits, goes on by
-# itself), reloaded, a process killed in the middle of a page, ended by
-# request_terminate_timeout, a page past its time; two tasks of one session;
-# progress; what the objects say.
+# itself), reloaded, a process killed in the middle of a page; a page past its
+# time, and one that asks for more; two tasks of one session; progress.
 . "$(dirname "$0")/../lib/lib.sh"
 # shellcheck source=../lib/tasks.sh
 . "$LIB/tasks.sh"
