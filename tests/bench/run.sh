@@ -259,8 +259,8 @@ bench_quiet() {
 	stop "$outlastd" TERM 20
 }
 
-tables='requests idle items recycle quiet accept start waiting empty engine
-	replay saturated wait'
+tables='requests idle items recycle quiet accept start waiting empty engine'
+tables="$tables replay saturated wait"
 # shellcheck disable=SC2086 # words on purpose
 [ $# -gt 0 ] || set -- $tables
 for table; do
