@@ -70,6 +70,7 @@ ways() {
 		fastcgi_param SCRIPT_FILENAME $pages\$1;
 		fastcgi_param SCRIPT_NAME \$1;
 		fastcgi_param PATH_INFO \$2;
+		fastcgi_param HTTPS on;
 		fastcgi_param HTTP_PROXY '';
 		fastcgi_buffer_size 64k;
 		fastcgi_buffers 8 64k;
