@@ -1,8 +1,9 @@
 #!/bin/sh
-# outlast in one command: builds it, starts nginx, a mail server and outlastd
-# as an unprivileged user in a scratch folder, and shows what they do: a task
-# that outlives the process that runs it, a mail that is sent behind the reply,
-# and a process that is replaced while it works.
+# outlast in one command: builds it, starts nginx, php-fpm, a mail server and
+# outlastd as an unprivileged user in a scratch folder, and shows what they do: a
+# slow PHP page that nobody waits for any more, a task that outlives the process
+# that runs it, a mail that is sent behind the reply, and a process that is
+# replaced while it works.
 set -eu
 
 usage='usage: examples/quickstart.sh [--stop] [--no-install] [--port N]'
@@ -10,6 +11,7 @@ tree=$(cd "$(dirname "$0")/.." && pwd)
 build=${OUTLAST_QUICKSTART:-$tree/build/quickstart}
 state=$build/running	# the scratch folder's name, then: name pid start
 python=/usr/bin/python3		# Debian's, which sees Debian's packages
+fpm=/usr/sbin/php-fpm8.2
 
 fail()
 {
@@ -73,6 +75,7 @@ stop()
 	scratch=$(head -n 1 "$state")
 	end outlastd TERM 35
 	end nginx TERM 5
+	end php-fpm TERM 5
 	end smtp TERM 5
 	case $scratch in
 	*/outlast-quickstart.*) rm -rf "$scratch" ;;
@@ -127,6 +130,7 @@ install_packages()
 	need netpbm command -v pamscale
 	need python3-pil $python -c 'import PIL'
 	need nginx-light test -x /usr/sbin/nginx
+	need php8.2-fpm test -x $fpm
 	need curl command -v curl
 	need python3-aiosmtpd $python -c 'import aiosmtpd'
 	[ -n "$missing" ] || return 0
@@ -191,8 +195,30 @@ nginx_thumbnails()
 {
 	sed -e "s|/srv/thumbnails|$scratch/page|" \
 	    -e "s|unix:/run/outlast/tasks.sock|unix:$scratch/tasks.sock|" \
-	    -e "s|127.0.0.1:8080|127.0.0.1:$port|" \
+	    -e "s|127.0.0.1:8080|127.0.0.1:$port1|" \
 	    "$tree/examples/thumbnails/nginx.conf"
+}
+
+# nginx_report before|after
+nginx_report()
+{
+	sed -e "s|/srv/report|$scratch/www|" \
+	    -e "s|unix:/run/php/report.sock|unix:$scratch/php.sock|" \
+	    -e "s|unix:/run/outlast/tasks.sock|unix:$scratch/tasks.sock|" \
+	    -e "s|127.0.0.1:8080|127.0.0.1:$port|" \
+	    "$tree/examples/php-report/$1.conf"
+}
+
+# Without what only root can do: all of it runs as one user here.
+fpm_report()
+{
+	echo '[global]'
+	echo "error_log = $scratch/php-fpm.log"
+	sed -e "s|/run/php/report.sock|$scratch/php.sock|" \
+	    -e '/^user /d; /^listen.owner/d; /^listen.group/d' \
+	    "$tree/examples/php-report/php-fpm.conf"
+	echo "php_admin_value[session.save_path] = $scratch/tmp"
+	echo "php_admin_value[upload_tmp_dir] = $scratch/tmp"
 }
 
 # slowly PROGRAM…: three seconds of progress first, so that there is something
@@ -214,7 +240,11 @@ write_slowly()
 
 write_nginx()
 {
-	cp /etc/nginx/fastcgi_params /etc/nginx/mime.types "$scratch"
+	cp /etc/nginx/fastcgi_params /etc/nginx/fastcgi.conf \
+	    /etc/nginx/mime.types "$scratch"
+	nginx_report before >"$scratch/before.conf"
+	nginx_report after >"$scratch/after.conf"
+	cp "$scratch/before.conf" "$scratch/nginx-report.conf"
 	nginx_thumbnails >"$scratch/nginx-thumbnails.conf"
 	nginx_pool signup "$port2" >"$scratch/nginx-signup.conf"
 	nginx_pool stopwatch "$port3" >"$scratch/nginx-stopwatch.conf"
@@ -230,6 +260,7 @@ write_nginx()
 	    fastcgi_temp_path tmp/fastcgi;
 	    uwsgi_temp_path tmp/uwsgi;
 	    scgi_temp_path tmp/scgi;
+	    include nginx-report.conf;
 	    include nginx-thumbnails.conf;
 	    include nginx-signup.conf;
 	    include nginx-stopwatch.conf;
@@ -249,6 +280,9 @@ write_files()
 	    "$tree/examples/thumbnails/thumbnail.py" "$scratch/bin"
 	cp "$tree/examples/signup/welcome.jpg" "$scratch"
 	cp "$tree/examples/thumbnails/index.html" "$scratch/page"
+	cp -r "$tree/examples/php-report/www" "$scratch"
+	cp "$tree/examples/php-report/sales.csv" "$scratch"
+	fpm_report >"$scratch/php-fpm.conf"
 	write_slowly
 	write_nginx
 	cat >"$scratch/outlast.conf" <<-END
@@ -260,6 +294,8 @@ write_files()
 	result_type     image/jpeg;
 	max_payload     10m;
 	concurrency     2;
+
+	task report { fastcgi_pass unix:$scratch/php.sock; retries 2; }
 
 	task small  { program $scratch/bin/slowly $scratch/bin/thumbnail --size 160; }
 	task medium { program $scratch/bin/slowly $scratch/bin/thumbnail.sh --size 480; }
@@ -284,6 +320,12 @@ write_files()
 page()
 {
 	curl -sS --fail --max-time 10 "http://127.0.0.1:$1/$2"
+}
+
+# ask OPTION…: curl with the cookies of the report's visitor.
+ask()
+{
+	curl -sS --max-time 10 -b "$scratch/jar" "$@"
 }
 
 wait_until()
@@ -321,14 +363,16 @@ start_all()
 	fi
 	start smtp $python -m aiosmtpd -n -l "127.0.0.1:$smtp_port" \
 	    -c aiosmtpd.handlers.Mailbox "$scratch/mail"
+	start php-fpm $fpm -n -F -y "$scratch/php-fpm.conf"
 	start nginx /usr/sbin/nginx -p "$scratch" -c nginx.conf -e stderr
 	start outlastd "$scratch/bin/outlastd" -c "$scratch/outlast.conf"
 	wait_until page "$port" ''
+	wait_until page "$port1" ''
 	wait_until page "$port2" ''
 	wait_until page "$port3" ''
 	wait_until ready
 	wait_until curl -sS --max-time 1 "smtp://127.0.0.1:$smtp_port"
-	echo "Started nginx, a mail server and outlastd as $who in $scratch"
+	echo "Started nginx, php-fpm, a mail server and outlastd as $who in $scratch"
 }
 
 # --- the story ---------------------------------------------------------------
@@ -337,7 +381,7 @@ start_all()
 # Fails when nobody is there to answer.
 state_of()
 {
-	$python - "$(page "$port" "${1#/}" 2>/dev/null)" <<-'END'
+	$python - "$(ask --fail "$1" 2>/dev/null)" <<-'END'
 	import json, sys
 	if not sys.argv[1]:
 	    sys.exit(1)
@@ -383,20 +427,78 @@ new_engine()
 	told_since "$seen" | grep -q 'engine pid [0-9]*: ready'
 }
 
+# upload NAME: the report is asked for; head, page and seconds in NAME.*
+upload()
+{
+	ask -D "$scratch/$1.head" -o "$scratch/$1.page" -w '%{time_total}' \
+	    -F "sales=@$scratch/sales.csv" "http://127.0.0.1:$port/report.php" \
+	    >"$scratch/$1.time" || fail "nginx does not answer"
+}
+
+# head_of NAME PATTERN: the lines of its head, for people.
+head_of()
+{
+	tr -d '\r' <"$scratch/$1.head" | grep -E "$2" | sed 's/^/    /'
+}
+
+reloaded()
+{
+	[ -z "$(started "$1")" ]
+}
+
+tell_report()
+{
+	command="curl -b jar -F sales=@sales.csv http://127.0.0.1:$port/report.php"
+	step "1. A slow PHP page: the visitor waits"
+	curl -sS -o /dev/null -c "$scratch/jar" -d name=Jane \
+	    "http://127.0.0.1:$port/"
+	echo "  \$ $command"
+	upload before
+	head_of before '^HTTP/'
+	awk '{ printf "    after %.1f s\n", $1 }' "$scratch/before.time"
+
+	step "2. One line of nginx later: the request is on disk, and nobody waits"
+	echo "  \$ diff before.conf after.conf"
+	diff "$scratch/before.conf" "$scratch/after.conf" |
+		sed -n "s|$scratch/||; s/^\([<>]\)[[:space:]]*/    \1 /p"
+	master=$(pid_of nginx)
+	worker=$(pgrep -P "$master")
+	cp "$scratch/after.conf" "$scratch/nginx-report.conf"
+	echo "  \$ kill -HUP $master    # nginx"
+	kill -HUP "$master"
+	wait_until reloaded "$worker"
+	echo "  \$ $command"
+	upload after
+	head_of after '^(HTTP/|Location)'
+	awk '{ printf "    after %.1f ms\n", $1 * 1000 }' "$scratch/after.time"
+	task=$(sed -n 's/^Location: //p' "$scratch/after.head" | tr -d '\r')
+	[ -n "$task" ] || fail "no task: $(tail -n 1 "$scratch/after.page")"
+	address=http://127.0.0.1:$port$task
+	echo "  \$ curl -b jar $address    # again and again"
+	watch "$address" ended
+	echo "  \$ curl -b jar $address/result"
+	ask -D "$scratch/result.head" -o "$scratch/result.page" "$address/result"
+	head_of result '^(HTTP/|Content-(Type|Language))'
+	cmp "$scratch/result.page" "$scratch/before.page" ||
+		fail "the result is not the page"
+	echo "    the very page of step 1"
+}
+
 tell_task()
 {
-	step "1. A picture is uploaded; the task is on disk before the answer"
-	echo "  \$ curl -i --data-binary @welcome.jpg http://127.0.0.1:$port/upload/small"
+	step "3. A picture is uploaded; the task is on disk before the answer"
+	echo "  \$ curl -i --data-binary @welcome.jpg http://127.0.0.1:$port1/upload/small"
 	curl -sS -i --max-time 10 -H 'Content-Type: image/jpeg' \
 	    --data-binary "@$scratch/welcome.jpg" \
-	    "http://127.0.0.1:$port/upload/small" | tr -d '\r' >"$scratch/answer"
+	    "http://127.0.0.1:$port1/upload/small" | tr -d '\r' >"$scratch/answer"
 	grep -E '^(HTTP/|Location|Retry-After)' "$scratch/answer" | sed 's/^/    /'
 	task=$(sed -n 's/^Location: //p' "$scratch/answer")
 	[ -n "$task" ] || fail "the picture was not taken: $(tail -n 1 "$scratch/answer")"
-	echo "  \$ curl http://127.0.0.1:$port$task    # again and again"
-	watch "$task" halfway
+	address=http://127.0.0.1:$port1$task
+	echo "  \$ curl $address    # again and again"
+	watch "$address" halfway
 
-	step "2. The process that owns the task is killed"
+	step "4. The process that owns the task is killed"
 	engine=$(pgrep -P "$(pid_of outlastd)" -f 'outlastd: engine') ||
 		fail "there is no engine"
 	echo "  \$ kill -9 $engine    # outlastd: engine"
@@ -404,9 +506,9 @@ tell_task()
 	kill -9 "$engine"
 	wait_until new_engine
 	told_since "$seen"
-	watch "$task" ended
-	echo "  \$ curl -O http://127.0.0.1:$port$task/result"
-	page "$port" "${task#/}/result" >"$scratch/small.jpg" ||
+	watch "$address" ended
+	echo "  \$ curl -O $address/result"
+	ask --fail "$address/result" >"$scratch/small.jpg" ||
 		fail "there is no result"
 	sizes=$(rdjpgcom -verbose "$scratch/small.jpg" | sed -n \
 	    's/^JPEG image is \([0-9]*\)w \* \([0-9]*\)h.*/\1 x \2/p')
@@ -439,7 +541,7 @@ show_mail()
 
 tell_signup()
 {
-	step "3. A visitor signs up while the mail server sleeps for two seconds"
+	step "5. A visitor signs up while the mail server sleeps for two seconds"
 	kill -STOP "$(pid_of smtp)"
 	answer=$(curl -sS --max-time 10 -o /dev/null \
 	    -w '%{http_code} %{time_total}' \
@@ -464,7 +566,7 @@ answering()
 
 tell_recycle()
 {
-	step "4. A process is replaced while its work items run"
+	step "6. A process is replaced while its work items run"
 	seen=$(wc -l <"$scratch/outlastd.log")
 	page "$port3" blocking >/dev/null
 	page "$port3" async >/dev/null
@@ -493,7 +595,8 @@ finish()
 	cat <<-END
 
 	All of it goes on running. Try next:
-	  http://127.0.0.1:$port/     upload a JPEG of yours: three sizes, in C, shell and Python
+	  http://127.0.0.1:$port/     log in, upload $scratch/sales.csv, watch
+	  http://127.0.0.1:$port1/     upload a JPEG of yours: three sizes, in C, shell and Python
 	  http://127.0.0.1:$port2/     sign up; mails arrive in $scratch/mail/new
 	  http://127.0.0.1:$port3/     start items, then: kill -TERM $(answering)
 	  tail -f $scratch/outlastd.log
@@ -537,16 +640,18 @@ scratch=none
 mkdir -p "$build"
 trap on_exit EXIT
 install_packages
-echo "Building outlast and three examples in $build"
+echo "Building outlast and its examples in $build"
 build_programs >"$build/build.log" 2>&1
 port=$(free_port "$port")
-port2=$(free_port $((port + 1)))
+port1=$(free_port $((port + 1)))
+port2=$(free_port $((port1 + 1)))
 port3=$(free_port $((port2 + 1)))
 smtp_port=$(free_port 2525)
 scratch=$(mktemp -d "${TMPDIR:-/tmp}/outlast-quickstart.XXXXXX")
 echo "$scratch" >"$state"
 write_files
 start_all
+tell_report
 tell_task
 tell_signup
 tell_recycle

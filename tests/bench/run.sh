@@ -5,6 +5,7 @@
 #
 #     tests/run.sh bench [requests] [idle] [items] [recycle] [quiet]
 #                        [accept] [start] [waiting] [empty] [engine]
+#                        [replay] [saturated] [wait]
 #
 # ROUNDS (5) and SECONDS_EACH (4) set how long it takes.
 # shellcheck source=../lib/lib.sh
@@ -13,6 +14,8 @@
 . "$LIB/tasks.sh"
 # shellcheck source=../lib/bench.sh
 . "$LIB/bench.sh"
+# shellcheck source=../lib/bench_replay.sh
+. "$LIB/bench_replay.sh"
 
 rounds=${ROUNDS:-5}
 seconds=${SECONDS_EACH:-4}
@@ -257,6 +260,7 @@ bench_quiet() {
 }
 
 tables='requests idle items recycle quiet accept start waiting empty engine'
+tables="$tables replay saturated wait"
 # shellcheck disable=SC2086 # words on purpose
 [ $# -gt 0 ] || set -- $tables
 for table; do
