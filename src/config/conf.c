@@ -20,6 +20,7 @@
 enum {
 	SOCKET_PATH_MAX = 107,
 	SCRATCH_NAME_MAX = 16, /* as the spawner makes them */
+	NOTIFY_NAME_MAX = 32,  /* as run/ makes them */
 };
 
 const char *
@@ -346,23 +347,56 @@ check_listens(struct ol_draft *draft)
 }
 
 /*
- * Every attempt has a notify socket, STATE/scratch/NAME.n, and its path must
- * fit a socket address.
+ * Every attempt has a notify socket, STATE/scratch/NAME.n or STATE/notify/NAME,
+ * and its path must fit a socket address.
  */
 static void
 check_state_length(struct ol_draft *draft)
 {
 	const struct ol_directive *d = draft->main.good[row_of("state")];
-	const struct ol_conf_task *task = TAILQ_FIRST(&draft->conf->tasks);
-	size_t len = strlen(draft->conf->state);
-	size_t most = SOCKET_PATH_MAX - strlen("/scratch/") - SCRATCH_NAME_MAX -
-		      strlen(".n");
+	const struct ol_conf_task *task;
+	size_t len = strlen(draft->conf->state), most = SIZE_MAX, fit;
 
-	if (task != NULL && len > most)
+	TAILQ_FOREACH (task, &draft->conf->tasks, link) {
+		fit = SOCKET_PATH_MAX;
+		fit -= task->backend != NULL
+			   ? strlen("/notify/") + NOTIFY_NAME_MAX
+			   : strlen("/scratch/.n") + SCRATCH_NAME_MAX;
+		if (fit < most)
+			most = fit;
+	}
+	if (len > most)
 		ol_diagnostic_error(draft->diagnostics, d->words[1].place,
 		    "the path is %zu bytes too long for the sockets of "
-		    "programs below it: at most %zu bytes fit",
+		    "attempts below it: at most %zu bytes fit",
 		    len - most, most);
+}
+
+/* A request that is sent to ourselves would become a task again. */
+static void
+check_backends(struct ol_draft *draft)
+{
+	const struct ol_conf *conf = draft->conf;
+	const struct ol_conf_task *task;
+	const struct ol_directive *d;
+	size_t i;
+
+	TAILQ_FOREACH (task, &conf->tasks, link)
+		for (i = 0; task->backend != NULL && i < conf->nlisten; i++) {
+			if (memcmp(&task->backend->addr, &conf->listen[i].addr,
+				sizeof(task->backend->addr)) != 0)
+				continue;
+			d = ol_reader_find(
+			    &task->block->children, "fastcgi_pass");
+			ol_diagnostic_error(draft->diagnostics,
+			    d->words[1].place,
+			    "outlastd itself listens there: name the backend "
+			    "that answered before, such as php-fpm");
+			ol_diagnostic_note(draft->diagnostics,
+			    ol_reader_place(
+				conf->reading, "listen", conf->listen[i].text),
+			    "it listens here");
+		}
 }
 
 /* The engine gets its configuration, its listeners and the log's files in one
@@ -398,7 +432,8 @@ check_whole(struct ol_draft *draft)
 		    ol_reader_place(
 			conf->reading, "listen", conf->listen[0].text),
 		    "this \"listen\" is for tasks, and there is none: add "
-		    "\"task NAME { program PATH; }\", or move it into a pool");
+		    "\"task NAME { program PATH; }\" or \"task NAME { "
+		    "fastcgi_pass ADDRESS; }\", or move it into a pool");
 	else if (task != NULL && conf->nlisten == 0)
 		ol_diagnostic_error(draft->diagnostics,
 		    task->block->words[0].place,
@@ -420,6 +455,7 @@ check_whole(struct ol_draft *draft)
 	if (task == NULL)
 		return;
 	check_descriptors(draft);
+	check_backends(draft);
 	TAILQ_FOREACH (task, &conf->tasks, link)
 		check_foreign_user(
 		    draft, "task", task->name, task->uid, task->block);

@@ -91,6 +91,9 @@ struct ol_conf_limit {
 	int64_t cpu; /* nanoseconds */
 };
 
+/* Which ends of an attempt are retried that are not by themselves. */
+enum ol_retry_on { OL_RETRY_ON_NOTHING, OL_RETRY_ON_TIMEOUT };
+
 /* Where the requests of a task go, and what of them. */
 struct ol_conf_backend {
 	char *text; /* as written: "unix:/run/php/php8.2-fpm.sock" */
@@ -127,8 +130,8 @@ struct ol_conf_task {
 	int64_t timeout;	/* default 5m */
 	int64_t shutdown_delay; /* <= that of the main context */
 	int64_t kill_grace;
-	int retries;	       /* default 3; with fastcgi_pass 0 */
-	bool retry_on_timeout; /* default off */
+	int retries;		   /* default 3; with fastcgi_pass 0 */
+	enum ol_retry_on retry_on; /* of a backend's task */
 	bool backoff_exponential;
 	int64_t backoff, backoff_max; /* default exponential 15s max=1h */
 	int concurrency;	      /* default 1 */
@@ -202,9 +205,9 @@ void ol_conf_free(struct ol_conf *);
 
 /*
  * Check what the configuration names in the world: programs executable by the
- * user of the pool or task, folders there and writable, log files. Writes one
- * line per problem, placed like an error of the reader; returns their number.
- * For -t.
+ * user of the pool or task, folders there and writable, log files, sockets of
+ * backends open to us. Writes one line per problem, placed like an error of the
+ * reader; returns their number. Warnings are written and not counted. For -t.
  */
 int ol_conf_check_world(const struct ol_conf *, FILE *errors, bool colour);
 

@@ -145,7 +145,7 @@ ol_conf_pool_read(struct ol_draft *draft, const struct ol_directive *block)
 	name = read_pool_name(draft, block);
 	pool->name = ol_must(strdup(name != NULL ? name : "?"));
 	good = ol_draft_read(draft, block, OL_IN_POOL, pool, &seen);
-	ol_draft_check_env(draft, block);
+	ol_draft_check_twice(draft, block, "env", "variable");
 	ol_draft_check_required(draft, OL_IN_POOL, block, &seen);
 	if (pool->shutdown_delay_max == -1)
 		pool->shutdown_delay_max = pool->shutdown_delay;

@@ -6,6 +6,7 @@
 #include "config/conf.h"
 #include "config/diagnostic.h"
 #include "config/draft.h"
+#include "config/kind_backend.h"
 #include "config/reader.h"
 #include "config/options.h"
 #include "config/world.h"
@@ -35,6 +36,7 @@ ol_conf_task_free(struct ol_conf_task *task)
 		free(task->context[i]);
 	free(task->context);
 	ol_draft_free_words(task->program);
+	ol_kind_backend_free(task->backend);
 	ol_draft_free_env(task->env, task->nenv);
 	free(task->result_type);
 	free(task->user);
@@ -98,15 +100,51 @@ read_name(struct ol_draft *draft, const struct ol_directive *d)
 	return word->text;
 }
 
-/* Something must do the work. */
+/* What the block says that means nothing to an executor of its kind. */
+static void
+check_foreign(
+    struct ol_draft *draft, const struct ol_directive *block, bool backend)
+{
+	const char *name = backend ? "fastcgi_pass" : "program";
+	const struct ol_option *option;
+	const struct ol_directive *d;
+
+	TAILQ_FOREACH (d, &block->children, link) {
+		option = ol_options_find_in(d->words[0].text, OL_IN_TASK);
+		if (option != NULL && ol_options_is_foreign(option, backend))
+			ol_diagnostic_error(draft->diagnostics,
+			    d->words[0].place,
+			    "\"%s\" has no place beside \"%s\": %s; remove one",
+			    option->name, name, option->foreign);
+	}
+}
+
+/* Something must do the work, and one thing only. */
 static void
 check_executor(struct ol_draft *draft, const struct ol_directive *block,
     const struct ol_seen *seen)
 {
-	if (!block->incomplete && !ol_draft_has(seen, OL_IN_TASK, "program"))
+	bool program = ol_draft_has(seen, OL_IN_TASK, "program");
+	bool backend = ol_draft_has(seen, OL_IN_TASK, "fastcgi_pass");
+
+	if (program || backend)
+		check_foreign(draft, block, !program);
+	else if (!block->incomplete)
 		ol_diagnostic_error(draft->diagnostics, block->words[0].place,
-		    "a task needs a \"program\" that does the work: add "
-		    "\"program PATH [ARGUMENT ...];\"");
+		    "nothing does the work of this task: add \"program PATH "
+		    "[ARGUMENT ...];\" or \"fastcgi_pass ADDRESS;\"");
+}
+
+/* What is another thing by default with a backend. */
+static void
+set_backend_standards(struct ol_draft *draft, struct ol_conf_task *task,
+    const struct ol_seen *seen)
+{
+	if (ol_draft_origin(draft, seen, OL_IN_TASK, "retries") == NULL)
+		task->retries = 0;
+	if (ol_draft_origin(draft, seen, OL_IN_TASK, "methods") == NULL)
+		task->methods = OL_METHOD_GET | OL_METHOD_POST | OL_METHOD_PUT |
+				OL_METHOD_PATCH | OL_METHOD_DELETE;
 }
 
 /* No task may have more time than the whole stop has. */
@@ -164,10 +202,14 @@ ol_conf_task_read(struct ol_draft *draft, const struct ol_directive *block)
 	name = read_name(draft, block);
 	task->name = ol_must(strdup(name != NULL ? name : "?"));
 	good = ol_draft_read(draft, block, OL_IN_TASK, task, &seen);
-	ol_draft_check_env(draft, block);
+	ol_draft_check_twice(draft, block, "env", "variable");
+	ol_draft_check_twice(draft, block, "fastcgi_param", "parameter");
 	check_executor(draft, block, &seen);
-	ol_draft_run_user(
-	    draft, block, &seen, &task->user, &task->uid, &task->gid);
+	if (task->backend != NULL)
+		set_backend_standards(draft, task, &seen);
+	else
+		ol_draft_run_user(
+		    draft, block, &seen, &task->user, &task->uid, &task->gid);
 	if (good && !draft->failed) {
 		check_delay(draft, task, &seen);
 		check_context(draft, task, &seen);

@@ -16,12 +16,14 @@ struct message {
 	struct message *notes; /* in the order of being told */
 	size_t nnotes;
 	size_t order;
+	bool warning;
 };
 
 struct ol_diagnostics {
 	struct message *errors;
-	size_t n;     /* kept */
-	size_t count; /* told */
+	size_t n;	 /* kept */
+	size_t count;	 /* told */
+	size_t warnings; /* told, and kept */
 };
 
 struct ol_diagnostics *
@@ -84,13 +86,28 @@ ol_diagnostic_error(
 }
 
 void
+ol_diagnostic_warning(
+    struct ol_diagnostics *d, struct ol_place place, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (d == NULL || d->warnings >= OL_DIAGNOSTIC_MAX)
+		return;
+	d->warnings++;
+	va_start(ap, fmt);
+	append(&d->errors, &d->n, place, fmt, ap);
+	va_end(ap);
+	d->errors[d->n - 1].warning = true;
+}
+
+void
 ol_diagnostic_note(
     struct ol_diagnostics *d, struct ol_place place, const char *fmt, ...)
 {
 	struct message *m;
 	va_list ap;
 
-	if (d == NULL || d->n == 0 || d->count > d->n)
+	if (d == NULL || d->n == 0 || d->count + d->warnings > d->n)
 		return;
 	m = &d->errors[d->n - 1];
 	va_start(ap, fmt);
@@ -239,24 +256,27 @@ void
 ol_diagnostic_print(struct ol_diagnostics *d, FILE *out, bool colour)
 {
 	const char *errors[3] = { "", "", "" }, *notes[3] = { "", "", "" };
+	const char *warnings[3] = { "", "", "" };
 	size_t i, k;
 
 	if (colour) {
-		errors[0] = notes[0] = "\033[1m";
+		errors[0] = notes[0] = warnings[0] = "\033[1m";
 		errors[1] = "\033[1;31m";
 		notes[1] = "\033[1;36m";
-		errors[2] = notes[2] = "\033[0m";
+		warnings[1] = "\033[1;33m";
+		errors[2] = notes[2] = warnings[2] = "\033[0m";
 	}
 	if (d->n > 0)
 		qsort(d->errors, d->n, sizeof(*d->errors), compare);
 	for (i = 0; i < d->n; i++) {
 		const struct message *m = &d->errors[i];
 
-		print_message(out, m, "error", errors);
+		print_message(out, m, m->warning ? "warning" : "error",
+		    m->warning ? warnings : errors);
 		for (k = 0; k < m->nnotes; k++)
 			print_message(out, &m->notes[k], "note", notes);
 	}
-	if (d->count > d->n)
-		fprintf(
-		    out, "%zu more errors are not shown\n", d->count - d->n);
+	if (d->count + d->warnings > d->n)
+		fprintf(out, "%zu more errors are not shown\n",
+		    d->count + d->warnings - d->n);
 }

@@ -33,6 +33,10 @@ void ol_diagnostic_free(struct ol_diagnostics *);
 void ol_diagnostic_error(struct ol_diagnostics *, struct ol_place place,
     const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
+/* The same for what may be right: it is told, and is no error. */
+void ol_diagnostic_warning(struct ol_diagnostics *, struct ol_place place,
+    const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+
 /* A remark that belongs to the error before it, such as "first here". */
 void ol_diagnostic_note(struct ol_diagnostics *, struct ol_place place,
     const char *fmt, ...) __attribute__((format(printf, 3, 4)));

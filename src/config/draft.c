@@ -252,23 +252,24 @@ ol_draft_check_required(struct ol_draft *draft, unsigned context,
 }
 
 void
-ol_draft_check_env(struct ol_draft *draft, const struct ol_directive *block)
+ol_draft_check_twice(struct ol_draft *draft, const struct ol_directive *block,
+    const char *name, const char *what)
 {
 	const struct ol_directive *d, *other;
 
 	TAILQ_FOREACH (d, &block->children, link) {
-		if (strcmp(d->words[0].text, "env") != 0 || d->nwords < 2)
+		if (strcmp(d->words[0].text, name) != 0 || d->nwords < 2)
 			continue;
 		TAILQ_FOREACH (other, &block->children, link) {
 			if (other == d)
 				break;
-			if (strcmp(other->words[0].text, "env") != 0 ||
+			if (strcmp(other->words[0].text, name) != 0 ||
 			    other->nwords < 2 ||
 			    strcmp(other->words[1].text, d->words[1].text) != 0)
 				continue;
 			ol_diagnostic_error(draft->diagnostics,
 			    d->words[1].place,
-			    "duplicate variable \"%s\": set it once",
+			    "duplicate %s \"%s\": set it once", what,
 			    QUOTE(d->words[1].text));
 			ol_diagnostic_note(draft->diagnostics,
 			    other->words[1].place, "first here");

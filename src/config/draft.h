@@ -80,8 +80,10 @@ void ol_draft_run_user(struct ol_draft *, const struct ol_directive *block,
 void ol_draft_check_required(struct ol_draft *, unsigned context,
     const struct ol_directive *block, const struct ol_seen *seen);
 
-/* Tell of two variables of one name. */
-void ol_draft_check_env(struct ol_draft *, const struct ol_directive *block);
+/* Tell of two directives of that name (what sets a variable, a parameter) whose
+ * first word is the same. */
+void ol_draft_check_twice(struct ol_draft *, const struct ol_directive *block,
+    const char *name, const char *what);
 
 /* The directive that a block's value comes from: its own, or top level's. */
 const struct ol_directive *ol_draft_origin(const struct ol_draft *,

@@ -2,6 +2,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/secret.h"
 #include "base/text.h"
 #include "config/conf.h"
 #include "config/options.h"
@@ -64,6 +65,8 @@ is_secret(const struct ol_conf_env *env)
 	const char *host, *at;
 	size_t i;
 
+	if (ol_secret_param(env->name))
+		return true;
 	for (i = 0; i < sizeof(hints) / sizeof(hints[0]); i++)
 		if (strcasestr(env->name, hints[i]) != NULL)
 			return true;
@@ -186,22 +189,32 @@ write_logs(const struct dump *dump)
 	}
 }
 
+/* name is that of the directive: "env", "fastcgi_param". */
 static void
-write_env(const struct dump *dump)
+write_variables(const struct dump *dump, const char *name,
+    const struct ol_conf_env *env, size_t n)
 {
-	const struct ol_conf_pool *pool = dump->target;
-	const struct ol_conf_task *task = dump->target;
-	bool of_task = dump->context == OL_IN_TASK;
-	const struct ol_conf_env *env = of_task ? task->env : pool->env;
-	size_t n = of_task ? task->nenv : pool->nenv, i;
+	size_t i;
 
 	for (i = 0; i < n; i++) {
-		fprintf(dump->out, "%senv %s ", dump->indent, env[i].name);
+		fprintf(dump->out, "%s%s %s ", dump->indent, name, env[i].name);
 		write_word(dump->out, dump->masked && is_secret(&env[i])
 					  ? "********"
 					  : env[i].value);
 		fputs(";\n", dump->out);
 	}
+}
+
+static void
+write_env(const struct dump *dump)
+{
+	const struct ol_conf_pool *pool = dump->target;
+	const struct ol_conf_task *task = dump->target;
+
+	if (dump->context == OL_IN_TASK)
+		write_variables(dump, "env", task->env, task->nenv);
+	else
+		write_variables(dump, "env", pool->env, pool->nenv);
 }
 
 /* indent, name and words, of which NULL is the last; words NULL: none. */
@@ -269,6 +282,41 @@ write_methods(const struct dump *dump, const struct ol_option *option)
 	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		if ((task->methods & 1u << i) != 0)
 			words[n++] = names[i];
+	write_words(dump, option->name, words);
+	fputs(";\n", dump->out);
+}
+
+/* One of the directives that make a backend; nothing for one that is not set.
+ */
+static void
+write_backend(const struct dump *dump, const struct ol_option *option)
+{
+	const struct ol_conf_task *task = dump->target;
+	const struct ol_conf_backend *backend = task->backend;
+	const char *words[] = { NULL, NULL, NULL, NULL };
+	size_t i;
+
+	switch (option->kind) {
+	case OL_KIND_BACKEND:
+		words[0] = backend->text;
+		break;
+	case OL_KIND_REQUEST:
+		words[0] = backend->method;
+		words[1] = backend->uri;
+		words[2] = backend->content_type;
+		break;
+	case OL_KIND_PARAM:
+		write_variables(
+		    dump, option->name, backend->params, backend->nparams);
+		return;
+	default:
+		for (i = 0; i < backend->ndrop; i++)
+			fprintf(dump->out, "%s%s %s;\n", dump->indent,
+			    option->name, backend->drop[i]);
+		return;
+	}
+	if (words[0] == NULL)
+		return;
 	write_words(dump, option->name, words);
 	fputs(";\n", dump->out);
 }
@@ -358,6 +406,12 @@ write_option(const struct dump *dump, const struct ol_option *option)
 	case OL_KIND_METHODS:
 		write_methods(dump, option);
 		return;
+	case OL_KIND_BACKEND:
+	case OL_KIND_PARAM:
+	case OL_KIND_DROP:
+	case OL_KIND_REQUEST:
+		write_backend(dump, option);
+		return;
 	case OL_KIND_SET:
 		write_set(dump, option);
 		return;
@@ -382,11 +436,16 @@ write_option(const struct dump *dump, const struct ol_option *option)
 static void
 write_rows(const struct dump *dump)
 {
+	const struct ol_conf_task *task =
+	    dump->context == OL_IN_TASK ? dump->target : NULL;
 	const struct ol_option *option;
 	size_t i;
 
 	for (i = 0; (option = ol_options_row(i)) != NULL; i++) {
 		if ((option->context & dump->context) == 0)
+			continue;
+		if (task != NULL &&
+		    ol_options_is_foreign(option, task->backend != NULL))
 			continue;
 		/* Every task has its own. */
 		if ((dump->context & (OL_IN_MAIN | OL_IN_STORE)) != 0 &&

@@ -273,8 +273,40 @@ check_way(const struct ol_conf *conf, const struct ol_conf_task *task,
 	free(folder);
 }
 
+/* A backend may be started later than we are; but not as a file. */
 static void
-check_task(const struct ol_conf *conf, const struct ol_conf_task *task,
+check_backend(const struct ol_conf *conf, const struct ol_conf_task *task,
+    struct ol_diagnostics *diagnostics)
+{
+	const struct account engine =
+	    account_of(conf->user, conf->uid, conf->gid);
+	struct ol_place place = place_of(conf, task->block, "fastcgi_pass");
+	const char *path = ol_addr_path(&task->backend->addr);
+	struct stat st;
+	int error;
+
+	if (path == NULL)
+		return;
+	error = check_path(&engine, path, W_OK);
+	if (error == 0 && stat(path, &st) == 0 && !S_ISSOCK(st.st_mode))
+		ol_diagnostic_error(diagnostics, place,
+		    "\"%s\" is not a socket: name that of the backend",
+		    QUOTE(path));
+	else if (error == EACCES)
+		ol_diagnostic_error(diagnostics, place,
+		    "%s may not connect to \"%s\": add that user to the "
+		    "socket's group (php-fpm: listen.group), or check the "
+		    "modes of the folders above it",
+		    name_of(conf->user), QUOTE(path));
+	else if (error != 0)
+		ol_diagnostic_warning(diagnostics, place,
+		    "nobody listens on \"%s\" now: %s; tasks wait until "
+		    "somebody does",
+		    QUOTE(path), strerror(error));
+}
+
+static void
+check_program_task(const struct ol_conf *conf, const struct ol_conf_task *task,
     struct ol_diagnostics *diagnostics)
 {
 	/* NULL: what is said of it is said at top level. */
@@ -315,7 +347,10 @@ check_tasks(const struct ol_conf *conf, struct ol_diagnostics *diagnostics)
 				conf->reading, "listen", conf->listen[i].text),
 			    socket, diagnostics);
 	TAILQ_FOREACH (task, &conf->tasks, link)
-		check_task(conf, task, diagnostics);
+		if (task->backend != NULL)
+			check_backend(conf, task, diagnostics);
+		else
+			check_program_task(conf, task, diagnostics);
 }
 
 static void

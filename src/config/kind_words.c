@@ -39,8 +39,9 @@ ol_kind_words_value(const struct ol_setting *s, size_t word)
 	return (struct ol_kind_value){ w->text, w->place };
 }
 
-static int
-invalid(const struct ol_setting *s, size_t word, const char *valid)
+int
+ol_kind_words_invalid(
+    const struct ol_setting *s, size_t word, const char *valid)
 {
 	const struct ol_kind_value value = ol_kind_words_value(s, word);
 
@@ -66,7 +67,7 @@ set_log(const struct ol_setting *s)
 	else if (text[0] == '/')
 		sink.target = OL_LOG_FILE;
 	else
-		return invalid(
+		return ol_kind_words_invalid(
 		    s, 1, "write stderr, syslog: or an absolute path");
 	for (i = 2; i < d->nwords; i++) {
 		if (!sink.json && strcmp(d->words[i].text, "json") == 0)
@@ -75,7 +76,7 @@ set_log(const struct ol_setting *s)
 			 ol_log_level_find(d->words[i].text, &sink.level) == 0)
 			level = true;
 		else
-			return invalid(s, i,
+			return ol_kind_words_invalid(s, i,
 			    "write one level (error, warn, notice, info or "
 			    "debug), and \"json\" for JSON lines");
 	}
@@ -118,10 +119,11 @@ set_listen(const struct ol_setting *s)
 		add_listen(s->target);
 	listen = ol_kind_words_listen(s);
 	if ((wrong = ol_addr_parse(&addr, text)) != NULL)
-		return invalid(s, 1, wrong);
+		return ol_kind_words_invalid(s, 1, wrong);
 	path = ol_addr_path(&addr);
 	if (path != NULL && path[0] != '/')
-		return invalid(s, 1, "write an absolute path after \"unix:\"");
+		return ol_kind_words_invalid(
+		    s, 1, "write an absolute path after \"unix:\"");
 	listen->addr = addr;
 	listen->access = path != NULL ? OL_ACCESS_APP : OL_ACCESS_CLIENT;
 	ol_kind_value_replace(&listen->text, text);
@@ -138,7 +140,7 @@ set_program(const struct ol_setting *s)
 	size_t i;
 
 	if (d->words[1].text[0] != '/')
-		return invalid(s, 1,
+		return ol_kind_words_invalid(s, 1,
 		    "write the absolute path of the program; no PATH is "
 		    "searched");
 	program = ol_must(calloc(d->nwords, sizeof(*program)));
@@ -245,7 +247,7 @@ set_env(const struct ol_setting *s)
 	const char *wrong = check_env_name(d->words[1].text);
 
 	if (wrong != NULL)
-		return invalid(s, 1, wrong);
+		return ol_kind_words_invalid(s, 1, wrong);
 	if (s->context == OL_IN_TASK)
 		v = (struct variables){ &task->env, &task->nenv };
 	*v.env = ol_must(reallocarray(*v.env, *v.n + 1, sizeof(**v.env)));
@@ -318,7 +320,8 @@ set_context(const struct ol_setting *s)
 
 	clear_context(task);
 	if (d->nwords - 1 > CONTEXT_MAX)
-		return invalid(s, CONTEXT_MAX + 1, "write at most 32 names");
+		return ol_kind_words_invalid(
+		    s, CONTEXT_MAX + 1, "write at most 32 names");
 	task->context = ol_must(calloc(d->nwords, sizeof(*task->context)));
 	for (i = 1; i < d->nwords; i++) {
 		char *name = ol_must(strdup(d->words[i].text));
@@ -331,7 +334,7 @@ set_context(const struct ol_setting *s)
 			if (strcmp(task->context[k], name) == 0)
 				wrong = "write each name once";
 		if (wrong != NULL)
-			rc = invalid(s, i, wrong);
+			rc = ol_kind_words_invalid(s, i, wrong);
 	}
 	return rc;
 }
@@ -353,7 +356,8 @@ set_backoff(const struct ol_setting *s)
 	else if (strcmp(text, "fixed") == 0)
 		task->backoff_exponential = false;
 	else
-		return invalid(s, 1, "write exponential or fixed");
+		return ol_kind_words_invalid(
+		    s, 1, "write exponential or fixed");
 	return ol_kind_value_set(s, &slot, &value);
 }
 
@@ -381,11 +385,12 @@ set_methods(const struct ol_setting *s)
 				methods[k].name) == 0)
 				break;
 		if (k == NMETHODS)
-			return invalid(s, i,
+			return ol_kind_words_invalid(s, i,
 			    "write some of GET, POST, PUT, PATCH and DELETE; "
 			    "others never submit");
 		if ((task->methods & methods[k].method) != 0)
-			return invalid(s, i, "write each method once");
+			return ol_kind_words_invalid(
+			    s, i, "write each method once");
 		task->methods |= methods[k].method;
 	}
 	return 0;

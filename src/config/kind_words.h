@@ -18,4 +18,8 @@ struct ol_conf_listen *ol_kind_words_listen(const struct ol_setting *);
 struct ol_kind_value ol_kind_words_value(
     const struct ol_setting *, size_t word);
 
+/* As ol_kind_value_invalid(), of the directive's word. */
+int ol_kind_words_invalid(
+    const struct ol_setting *, size_t word, const char *valid);
+
 #endif

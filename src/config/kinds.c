@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "config/conf.h"
 #include "config/diagnostic.h"
+#include "config/kind_backend.h"
 #include "config/kind_value.h"
 #include "config/kind_words.h"
 #include "config/kinds.h"
@@ -252,6 +253,11 @@ set_words(const struct ol_setting *s)
 	case OL_KIND_METHODS:
 	case OL_KIND_CONTEXT:
 		return ol_kind_words_set(s);
+	case OL_KIND_BACKEND:
+	case OL_KIND_PARAM:
+	case OL_KIND_DROP:
+	case OL_KIND_REQUEST:
+		return ol_kind_backend_set(s);
 	default:
 		slot = (struct ol_kind_slot){ option->name, option->kind,
 			option->min, option->max, option->choices,

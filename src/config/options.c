@@ -40,6 +40,12 @@ static const struct ol_option_choice durables[] = {
 	{ .name = NULL },
 };
 
+static const struct ol_option_choice retried[] = {
+	{ "off", OL_RETRY_ON_NOTHING },
+	{ "timeout", OL_RETRY_ON_TIMEOUT },
+	{ .name = NULL },
+};
+
 static const struct ol_option_choice policies[] = {
 	{ "refuse", 0 },
 	{ .name = NULL },
@@ -179,6 +185,20 @@ static const struct ol_option rows[] = {
 	    .help = "where the web server has the task API",
 	},
 	{
+	    .name = "wait_max",
+	    .context = OL_IN_MAIN,
+	    .syntax = "TIME",
+	    .kind = OL_KIND_TIME,
+	    .conf = IN_CONF(wait_max),
+	    .max = OL_SEC(3600),
+	    .least = 1,
+	    .most = 1,
+	    .standard = "50s",
+	    .flags = OL_RELOADABLE,
+	    .help =
+		"the longest wait for a task's end; less than the web server's patience",
+	},
+	{
 	    .name = "store",
 	    .context = OL_IN_MAIN,
 	    .syntax = "sqlite { ... }",
@@ -256,9 +276,76 @@ static const struct ol_option rows[] = {
 	    .task = IN_TASK(program),
 	    .least = 1,
 	    .most = UINT_MAX,
-	    .flags = OL_RELOADABLE,
+	    .flags = OL_RELOADABLE | OL_FOR_PROGRAM,
+	    .foreign = "one of the two does the work",
 	    .help =
 		"the program that does the work: payload in, result out; no shell",
+	},
+	{
+	    .name = "fastcgi_pass",
+	    .context = OL_IN_TASK,
+	    .syntax = "ADDRESS",
+	    .kind = OL_KIND_BACKEND,
+	    .task = IN_TASK(backend),
+	    .least = 1,
+	    .most = 1,
+	    .flags = OL_RELOADABLE | OL_FOR_BACKEND,
+	    .foreign = "one of the two does the work",
+	    .help =
+		"the FastCGI backend that does the work: unix:PATH or HOST:PORT",
+	},
+	{
+	    .name = "fastcgi_param",
+	    .context = OL_IN_TASK,
+	    .syntax = "NAME VALUE",
+	    .kind = OL_KIND_PARAM,
+	    .task = IN_TASK(backend),
+	    .least = 2,
+	    .most = 2,
+	    .flags = OL_REPEATABLE | OL_RELOADABLE | OL_FOR_BACKEND,
+	    .foreign = "set a variable of the program with \"env\"",
+	    .help =
+		"a FastCGI parameter of every request, in place of a recorded one",
+	},
+	{
+	    .name = "drop_param",
+	    .context = OL_IN_TASK,
+	    .syntax = "NAME ...",
+	    .kind = OL_KIND_DROP,
+	    .task = IN_TASK(backend),
+	    .least = 1,
+	    .most = UINT_MAX,
+	    .flags = OL_REPEATABLE | OL_RELOADABLE | OL_FOR_BACKEND,
+	    .foreign =
+		"a program gets the parameters that \"context\" names, no others",
+	    .help = "FastCGI parameters that are not recorded",
+	},
+	{
+	    .name = "request",
+	    .context = OL_IN_TASK,
+	    .syntax = "METHOD URI [CONTENT_TYPE]",
+	    .kind = OL_KIND_REQUEST,
+	    .task = IN_TASK(backend),
+	    .least = 2,
+	    .most = 3,
+	    .flags = OL_RELOADABLE | OL_FOR_BACKEND,
+	    .foreign = "a program gets the payload, and no request",
+	    .help =
+		"the request of tasks that were submitted without one; the payload is its body",
+	},
+	{
+	    .name = "retry_on",
+	    .context = OL_IN_MAIN | OL_IN_TASK,
+	    .syntax = "timeout|off",
+	    .kind = OL_KIND_CHOICE,
+	    .task = IN_TASK(retry_on),
+	    .least = 1,
+	    .most = 1,
+	    .choices = retried,
+	    .standard = "off",
+	    .flags = OL_RELOADABLE | OL_FOR_BACKEND,
+	    .foreign = "a program is ended at its timeout, and retried",
+	    .help = "whether a backend's time limit is retried",
 	},
 	{
 	    .name = "result_type",
@@ -269,7 +356,8 @@ static const struct ol_option rows[] = {
 	    .least = 1,
 	    .most = 1,
 	    .standard = "application/octet-stream",
-	    .flags = OL_RELOADABLE,
+	    .flags = OL_RELOADABLE | OL_FOR_PROGRAM,
+	    .foreign = "the reply of a backend has its Content-Type",
 	    .help = "the media type of what the program writes",
 	},
 	{
@@ -296,7 +384,8 @@ static const struct ol_option rows[] = {
 	    .least = 1,
 	    .most = 1,
 	    .standard_shown = "outlast-run when started as root",
-	    .flags = OL_RELOADABLE,
+	    .flags = OL_RELOADABLE | OL_FOR_PROGRAM,
+	    .foreign = "a backend has an account of its own",
 	    .help = "the account of the processes; needs a start as root",
 	},
 	{
@@ -320,7 +409,8 @@ static const struct ol_option rows[] = {
 	    .least = 1,
 	    .most = 1,
 	    .standard = "scratch",
-	    .flags = OL_RELOADABLE,
+	    .flags = OL_RELOADABLE | OL_FOR_PROGRAM,
+	    .foreign = "a backend runs where it was started",
 	    .help =
 		"the working folder of the program; scratch: an empty one for each attempt",
 	},
@@ -333,7 +423,8 @@ static const struct ol_option rows[] = {
 	    .task = IN_TASK(env),
 	    .least = 2,
 	    .most = 2,
-	    .flags = OL_REPEATABLE | OL_RELOADABLE,
+	    .flags = OL_REPEATABLE | OL_RELOADABLE | OL_FOR_PROGRAM,
+	    .foreign = "set a parameter of the request with \"fastcgi_param\"",
 	    .help = "a variable in the environment of the processes",
 	},
 	{
@@ -346,7 +437,7 @@ static const struct ol_option rows[] = {
 	    .most = UINT_MAX,
 	    .flags = OL_RELOADABLE,
 	    .help =
-		"FastCGI parameters of the submitting request that the program gets as variables",
+		"FastCGI parameters of the submitting request that travel with the task",
 	},
 	{
 	    .name = "limit",
@@ -355,7 +446,8 @@ static const struct ol_option rows[] = {
 	    .kind = OL_KIND_SET,
 	    .task = IN_TASK(limit),
 	    .parameters = limit_parameters,
-	    .flags = OL_RELOADABLE,
+	    .flags = OL_RELOADABLE | OL_FOR_PROGRAM,
+	    .foreign = "what a backend may use is said where it is started",
 	    .help = "what each process of the program may use",
 	},
 	{
@@ -450,6 +542,7 @@ static const struct ol_option rows[] = {
 	    .least = 1,
 	    .most = 1,
 	    .standard = "3",
+	    .standard_shown = "3; 0 with fastcgi_pass",
 	    .flags = OL_RELOADABLE,
 	    .help = "attempts after the first",
 	},
@@ -547,7 +640,7 @@ static const struct ol_option rows[] = {
 	    .most = 1,
 	    .standard = "10m",
 	    .flags = OL_RELOADABLE,
-	    .help = "the largest result of a program",
+	    .help = "the largest result",
 	},
 	{
 	    .name = "expires",
@@ -589,7 +682,8 @@ static const struct ol_option rows[] = {
 	    .most = 1,
 	    .standard = "3",
 	    .flags = OL_RELOADABLE,
-	    .help = "a task whose program crashed so often is set apart",
+	    .help =
+		"a task at whose work something crashed so often is set apart",
 	},
 	{
 	    .name = "methods",
@@ -600,6 +694,8 @@ static const struct ol_option rows[] = {
 	    .least = 1,
 	    .most = UINT_MAX,
 	    .standard = "POST",
+	    .standard_shown =
+		"POST; GET POST PUT PATCH DELETE with fastcgi_pass",
 	    .flags = OL_RELOADABLE,
 	    .help = "the HTTP methods that submit",
 	},
@@ -691,6 +787,13 @@ ol_options_nearest(const char *name, unsigned contexts)
 			names[n++] = rows[i].name;
 	nearest = ol_text_nearest(name, names, n);
 	return nearest != NULL ? ol_options_find_in(nearest, contexts) : NULL;
+}
+
+bool
+ol_options_is_foreign(const struct ol_option *option, bool backend)
+{
+	return (option->flags & (backend ? OL_FOR_PROGRAM : OL_FOR_BACKEND)) !=
+	       0;
 }
 
 bool

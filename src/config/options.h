@@ -23,6 +23,9 @@ enum {
 	OL_REQUIRED = 1,
 	OL_REPEATABLE = 2,
 	OL_RELOADABLE = 4, /* a reload applies it; others need a restart */
+	/* Of a task: for those with program, for those with fastcgi_pass. */
+	OL_FOR_PROGRAM = 8,
+	OL_FOR_BACKEND = 16,
 };
 
 /* What a value is; the field that holds it. */
@@ -52,6 +55,10 @@ enum ol_kind {
 	OL_KIND_BACKOFF,    /* backoff, backoff_exponential */
 	OL_KIND_METHODS,    /* unsigned, OL_METHOD_… */
 	OL_KIND_CONTEXT,    /* context, ncontext */
+	OL_KIND_BACKEND,    /* backend: text, addr */
+	OL_KIND_PARAM,	    /* backend: params, nparams */
+	OL_KIND_DROP,	    /* backend: drop, ndrop */
+	OL_KIND_REQUEST,    /* backend: method, uri, content_type */
 	OL_KIND_SET,	    /* none: parameters alone */
 };
 
@@ -95,6 +102,8 @@ struct ol_option {
 	/* The same for people, when it is not as simple. */
 	const char *standard_shown;
 	unsigned flags;
+	/* With OL_FOR_…: what to tell a task of the other kind. */
+	const char *foreign;
 	const char *help;
 };
 
@@ -119,6 +128,9 @@ unsigned ol_options_contexts(const char *name);
  * name, or NULL.
  */
 const struct ol_option *ol_options_nearest(const char *name, unsigned contexts);
+
+/* Whether a row means nothing to tasks with a backend, or without one. */
+bool ol_options_is_foreign(const struct ol_option *, bool backend);
 
 /* Whether a row is that of a block. */
 bool ol_options_is_block(const struct ol_option *);

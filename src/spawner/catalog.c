@@ -56,6 +56,9 @@ ol_catalog_new(struct ol_conf *conf, uint32_t generation)
 		n++;
 	catalog->entries = ol_must(calloc(n + 1, sizeof(*catalog->entries)));
 	TAILQ_FOREACH (task, &conf->tasks, link) {
+		/* Others run no program. */
+		if (task->program == NULL)
+			continue;
 		catalog->entries[catalog->n].conf = task;
 		if (find_groups(&catalog->entries[catalog->n++]) == -1) {
 			ol_catalog_free(catalog);

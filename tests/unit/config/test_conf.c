@@ -244,6 +244,7 @@ test_dump_text(void **state)
 				  "log stderr notice;\n"
 				  "state /var/lib/outlast;\n"
 				  "base /tasks;\n"
+				  "wait_max 50s;\n"
 				  "shutdown_delay 1m30s;\n"
 				  "shutdown_delay_max 1m30s;\n"
 				  "kill_grace 10s;\n"

@@ -573,7 +573,7 @@ test_sample(void **state)
 	conf = ol_conf_load_in(&world, SAMPLE, NULL, stderr, false);
 	assert_non_null(conf);
 	task = task_of(conf, "thumbnail");
-	plain = task_of(conf, "report");
+	plain = task_of(conf, "nightly");
 	assert_null(task->directory);
 	assert_true(task->timeout == plain->timeout);
 	assert_true(task->kill_grace == plain->kill_grace);
