@@ -199,23 +199,12 @@ read_if_none_match(struct ol_envelope *e, const struct value *v)
 	return true;
 }
 
-static size_t
-hex(const char *text)
-{
-	return strspn(text, "0123456789abcdef");
-}
-
-/* Trace Context, version 00; what is not well-formed is as if absent (§3.2). */
+/* What is not well-formed is as if absent (Trace Context §3.2). */
 static bool
 read_traceparent(struct ol_envelope *e, const struct value *v)
 {
-	const char *p = v->text;
-
-	if (v->len == 55 && memcmp(p, "00-", 3) == 0 && hex(p + 3) == 32 &&
-	    p[35] == '-' && hex(p + 36) == 16 && p[52] == '-' &&
-	    hex(p + 53) == 2 && strspn(p + 3, "0") < 32 &&
-	    strspn(p + 36, "0") < 16)
-		e->traceparent = p;
+	if (strlen(v->text) == v->len && ol_text_is_traceparent(v->text))
+		e->traceparent = v->text;
 	return true;
 }
 

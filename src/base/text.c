@@ -137,6 +137,22 @@ ol_text_json(char *dst, size_t size, const char *src, size_t len)
 	return n;
 }
 
+/* How many small hexadecimal digits text begins with. */
+static size_t
+hex(const char *text)
+{
+	return strspn(text, "0123456789abcdef");
+}
+
+bool
+ol_text_is_traceparent(const char *text)
+{
+	return strlen(text) == 55 && memcmp(text, "00-", 3) == 0 &&
+	       hex(text + 3) == 32 && text[35] == '-' && hex(text + 36) == 16 &&
+	       text[52] == '-' && hex(text + 53) == 2 &&
+	       strspn(text + 3, "0") < 32 && strspn(text + 36, "0") < 16;
+}
+
 const char *
 ol_text_signal(char *dst, size_t size, int signo)
 {

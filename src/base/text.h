@@ -2,6 +2,7 @@
 #ifndef OL_BASE_TEXT_H
 #define OL_BASE_TEXT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /*
@@ -39,6 +40,10 @@ size_t ol_text_utf8(char *dst, size_t size, const char *src, size_t len);
  * well-formed UTF-8. Cuts at a character when dst is full. Returns the length.
  */
 size_t ol_text_json(char *dst, size_t size, const char *src, size_t len);
+
+/* Whether it is a traceparent of Trace Context, version 00: "00-HEX-HEX-HEX".
+ */
+bool ol_text_is_traceparent(const char *text);
 
 /* "SIGSEGV", or "signal 40" for one without a name; returns dst. */
 const char *ol_text_signal(char *dst, size_t size, int signo);

@@ -92,7 +92,12 @@ launch(struct ol_item *item)
 	job.context = variables;
 	item->began = ol_clock_now();
 	OL_FAILPOINT("launch");
-	item->running = ol_programs_start(e->programs, &job, &events, item);
+	if (job.conf->backend != NULL)
+		item->running =
+		    ol_backends_start(e->backends, &job, &events, item);
+	else
+		item->running =
+		    ol_programs_start(e->programs, &job, &events, item);
 	OL_FAILPOINT("launched");
 	free(variables);
 	ol_body_free(item->payload);

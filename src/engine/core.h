@@ -12,6 +12,7 @@
 #include "engine/engine.h"
 #include "engine/item.h"
 #include "loop/loop.h"
+#include "run/run_fastcgi.h"
 #include "run/run_program.h"
 #include "store/store.h"
 #include "task/scheduler.h"
@@ -19,10 +20,12 @@
 RB_HEAD(ol_keys, ol_item);
 
 struct ol_engine {
-	struct ol_engine_options options; /* its folder is not used any more */
+	struct ol_engine_options
+	    options; /* its folders are not used any more */
 	const struct ol_conf *conf;
 	struct ol_scheduler *scheduler;
 	struct ol_programs *programs;
+	struct ol_backends *backends;
 	/* NULL once it is closed. */
 	struct ol_store *durable;
 	struct ol_store *memory; /* of types with durable off */
@@ -62,8 +65,9 @@ struct ol_engine {
 	int64_t loading_since; /* the clock's */
 	uint32_t limit;	       /* of attempts at once */
 	uint32_t running;      /* as on_running was told */
-	bool loading, failing, connected, closing;
-	bool silent; /* the durable store does not answer: see silence.c */
+	bool loading, failing, closing;
+	bool connected; /* to a spawner: programs can be started */
+	bool silent;	/* the durable store does not answer: see silence.c */
 	int64_t silent_since;
 	bool is_planned;	/* the janitor will come */
 	bool draining, drained; /* drained: was told */

@@ -190,11 +190,15 @@ cut(int64_t value, int64_t least, int64_t most)
 }
 
 static struct ol_rules
-rules_of(const struct ol_conf_task *conf)
+rules_of(const struct ol_engine *e, const struct ol_conf_task *conf)
 {
+	/* Without a spawner no program can start, and need not be tried. */
+	bool can_start = conf->backend != NULL || e->connected;
+
 	return (struct ol_rules){
 		.retries = cut(conf->retries, 0, INT32_MAX),
-		.concurrency = cut(conf->concurrency, 1, INT32_MAX),
+		.concurrency =
+		    can_start ? cut(conf->concurrency, 1, INT32_MAX) : 0,
 		.max_waiting = cut(conf->max_waiting, 0, INT32_MAX),
 		.poison_after = (uint8_t)cut(conf->poison_after, 0, UINT8_MAX),
 		.durable = conf->durable != OL_DURABLE_OFF,
@@ -219,10 +223,9 @@ ol_engine_configure(struct ol_engine *e, const struct ol_conf *conf)
 	n = 0;
 	TAILQ_FOREACH (task, &conf->tasks, link)
 		types[n++] = (struct ol_task_type){ .name = task->name,
-			.rules = rules_of(task) };
-	/* Without a spawner nothing can start, and need not be tried. */
-	ol_scheduler_configure(e->scheduler, types, n,
-	    e->connected ? e->limit : 0, ol_clock_now());
+			.rules = rules_of(e, task) };
+	ol_scheduler_configure(
+	    e->scheduler, types, n, e->limit, ol_clock_now());
 	free(types);
 	if (!e->loading)
 		ol_report_parked(e);
@@ -328,6 +331,9 @@ set_up(struct ol_engine *e)
 		.spool = e->spool,
 		.on_spawner = on_spawner,
 		.arg = e };
+	const struct ol_backends_options backends = {
+		.loop = loop, .spool = e->spool, .notify = e->options.notify
+	};
 
 	e->timer = ol_must(ol_timer_new(loop, on_timer, e));
 	e->late = ol_must(ol_timer_new(loop, ol_call_late, e));
@@ -344,6 +350,7 @@ set_up(struct ol_engine *e)
 	e->limit = attempts_most();
 	e->scheduler = ol_scheduler_new(&hands, e, 0);
 	e->programs = ol_must(ol_programs_new(&programs));
+	e->backends = ol_must(ol_backends_new(&backends));
 }
 
 struct ol_engine *
@@ -358,8 +365,8 @@ ol_engine_new(
 		free(e);
 		return NULL;
 	}
-	e->options.folder = NULL;
 	set_up(e);
+	e->options.folder = e->options.notify = NULL;
 	ol_retain_begin(e);
 	e->loading_since = ol_clock_now();
 	e->loading = true;
@@ -395,6 +402,7 @@ ol_engine_free(struct ol_engine *e)
 	ol_call_end_all(e);
 	drop_items(e);
 	ol_programs_free(e->programs);
+	ol_backends_free(e->backends);
 	ol_scheduler_free(e->scheduler);
 	ol_timer_free(e->timer);
 	ol_timer_free(e->late);

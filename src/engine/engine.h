@@ -26,6 +26,7 @@ struct ol_programs;
 struct ol_engine_options {
 	struct ol_loop *loop;
 	const char *folder; /* of the store: state/store */
+	const char *notify; /* of backends' sockets; see run/run_fastcgi.h */
 	/* All tasks of an earlier life are there: submits are taken now. */
 	void (*on_loaded)(void *arg);
 	/* The drain is done: nothing runs, everything is written. */

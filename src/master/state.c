@@ -65,7 +65,7 @@ ol_state_make(const struct ol_conf *conf)
 	const struct owner us = { geteuid(), getegid() };
 	struct owner user = us, shared = us;
 	mode_t mode = 0711;
-	int state, store = -1, scratch = -1, rc = -1;
+	int state, store = -1, scratch = -1, notify = -1, rc = -1;
 
 	if (conf->user != NULL) {
 		user = (struct owner){ conf->uid, conf->gid };
@@ -81,8 +81,14 @@ ol_state_make(const struct ol_conf *conf)
 	scratch = make(state, conf->state, "scratch", 0711, us.uid, us);
 	if (scratch == -1)
 		goto out;
+	/* Backends come through to what they know the name of. */
+	notify = make(state, conf->state, "notify", 0711, user.uid, user);
+	if (notify == -1)
+		goto out;
 	rc = 0;
 out:
+	if (notify != -1)
+		close(notify);
 	if (scratch != -1)
 		close(scratch);
 	if (store != -1)

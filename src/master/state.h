@@ -11,6 +11,7 @@
  *     state           0711   ours        programs pass through
  *     state/store     0700   the user's  nobody else
  *     state/scratch   0711   ours        a folder per attempt
+ *     state/notify    0711   the user's  a socket per attempt of a backend
  *
  * When the engine has a user of its own, state is 01771 and of the user's
  * group: the engine can make files there, but cannot put another folder in the

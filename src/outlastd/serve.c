@@ -168,18 +168,21 @@ begin(struct serve *s, const struct ol_conf *conf)
 		.on_running = on_running,
 		.arg = s,
 	};
-	char *folder;
+	char *folder, *notify;
 
 	/* It keeps what others must not read. */
 	if (conf->user != NULL && prctl(PR_SET_DUMPABLE, 0) == -1)
 		ol_log_warn(
 		    NULL, "cannot forbid core dumps: %s", strerror(errno));
 	raise_descriptors();
-	if (asprintf(&folder, "%s/store", conf->state) == -1)
+	if (asprintf(&folder, "%s/store", conf->state) == -1 ||
+	    asprintf(&notify, "%s/notify", conf->state) == -1)
 		ol_must(NULL);
 	options.folder = folder;
+	options.notify = notify;
 	s->engine = ol_engine_new(&options, conf);
 	free(folder);
+	free(notify);
 	if (s->engine == NULL)
 		return -1;
 	s->api = ol_api_new(s->loop, s->engine, conf);

@@ -3,12 +3,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
-#include "base/clock.h"
 #include "base/must.h"
 #include "run/command.h"
 #include "run/spawn.h"
+#include "run/variables.h"
 
 struct environment {
 	char *data; /* OL_SPAWN_ENV_MAX bytes */
@@ -36,30 +35,35 @@ too_long:
 	env->too_long = true;
 }
 
-static int64_t
-seconds_up(int64_t nsec)
+static void
+on_variable(void *arg, const char *name, const char *value)
 {
-	return nsec / OL_SEC(1) + (nsec % OL_SEC(1) > 0);
+	add(arg, name, "%s", value);
+}
+
+/* Of a whole request, a program gets what its type names. */
+static bool
+is_wanted(const struct ol_run_job *job, const char *name)
+{
+	const struct ol_conf_task *conf = job->conf;
+	size_t i;
+
+	if (!ol_spawn_is_name(name, strlen(name)))
+		return false;
+	for (i = 0; job->recorded && i < conf->ncontext; i++)
+		if (strcmp(conf->context[i], name) == 0)
+			return true;
+	return !job->recorded;
 }
 
 static void
-describe(struct environment *env, const struct ol_run_job *job, const char *id)
+describe(struct environment *env, const struct ol_run_job *job)
 {
-	const struct ol_body *payload = job->payload;
 	size_t i;
 
-	add(env, "OUTLAST_TASK_ID", "%s", id);
-	add(env, "OUTLAST_TASK_TYPE", "%s", job->conf->name);
-	add(env, "OUTLAST_ATTEMPT", "%" PRIu32, job->attempt);
-	add(env, "OUTLAST_DEADLINE", "%" PRId64,
-	    (int64_t)time(NULL) + seconds_up(job->conf->timeout));
-	add(env, "OUTLAST_OWNER", "%s", job->owner);
-	add(env, "OUTLAST_CONTENT_TYPE", "%s", job->content_type);
-	add(env, "OUTLAST_PAYLOAD_SIZE", "%" PRId64,
-	    payload == NULL ? 0 : payload->size);
+	ol_variables_each(job, on_variable, env);
 	for (i = 0; i < job->ncontext; i++)
-		if (ol_spawn_is_name(
-			job->context[i].name, strlen(job->context[i].name)))
+		if (is_wanted(job, job->context[i].name))
 			add(env, job->context[i].name, "%s",
 			    job->context[i].value);
 }
@@ -79,7 +83,7 @@ ol_command_new(uint64_t tag, uint32_t generation, const struct ol_run_job *job,
 
 	ol_id_format(&job->id, id);
 	snprintf(attempt, sizeof(attempt), "%s/%" PRIu32, id, job->attempt);
-	describe(&env, job, id);
+	describe(&env, job);
 	m.env = env.data;
 	m.env_size = env.size;
 	*len = env.too_long ? 0 : ol_spawn_format(&m, message);

@@ -11,8 +11,6 @@
 #include "base/clock.h"
 #include "base/failpoint.h"
 #include "base/must.h"
-#include "base/notify.h"
-#include "base/text.h"
 #include "run/command.h"
 #include "run/program.h"
 
@@ -21,11 +19,8 @@ enum {
 	CHUNK = 64 * 1024, /* as much as a pipe holds */
 };
 
-/* How far EXTEND_TIMEOUT_USEC reaches, from the start. */
-#define EXTENSION_MAX OL_SEC(24 * 3600)
 /* How long pipes may stay open when nobody is left to write. */
-#define LINGER	       OL_SEC(1)
-#define PROGRESS_PAUSE OL_MSEC(100)
+#define LINGER OL_SEC(1)
 
 static void
 close_fd(int *fd)
@@ -58,8 +53,8 @@ arm(struct ol_program *program)
 		when = program->kill_at;
 	if (program->linger < when)
 		when = program->linger;
-	if (program->progress_due < when)
-		when = program->progress_due;
+	if (ol_notices_due(&program->notices) < when)
+		when = ol_notices_due(&program->notices);
 	ol_timer_at(program->timer, when);
 }
 
@@ -84,83 +79,30 @@ tell_term(struct ol_program *program, int64_t kill_at)
 	program->hands->send(program->hands_arg, program);
 }
 
-static void
-extend(struct ol_program *program, int64_t nsec)
-{
-	int64_t latest = ol_clock_after(program->begun, EXTENSION_MAX);
-	int64_t until = ol_clock_after(ol_clock_now(), nsec);
-	int64_t *limit = program->deadline != OL_NEVER ? &program->deadline
-						       : &program->kill_at;
-
-	if (until > latest)
-		until = latest;
-	/* What was given is not taken back. */
-	if (*limit != OL_NEVER && until > *limit)
-		*limit = until;
-	if (program->events.on_extend != NULL)
-		program->events.on_extend(program->arg, nsec);
-}
-
 /* --- what it says --- */
 
 static void
-report_progress(struct ol_program *program)
-{
-	program->progress_due = OL_NEVER;
-	program->progress_last = ol_clock_now();
-	if (program->events.on_progress != NULL)
-		program->events.on_progress(
-		    program->arg, program->percent, program->text);
-}
-
-static void
-set_progress(struct ol_program *program, const struct ol_notify *n)
-{
-	int64_t due;
-
-	if (n->progress >= 0)
-		program->percent = n->progress;
-	else if (n->status[0] == '\0')
-		return;
-	ol_text_utf8(
-	    program->text, sizeof(program->text), n->status, strlen(n->status));
-	due = program->progress_last + PROGRESS_PAUSE;
-	if (program->progress_due == OL_NEVER)
-		program->progress_due = due;
-}
-
-/* All datagrams that wait, but not for ever. */
-static void
-read_notify(struct ol_program *program)
-{
-	char data[OL_NOTIFY_MAX + 1];
-	struct ol_notify n;
-	ssize_t len;
-	int i;
-
-	for (i = 0; i < 16 && !program->done; i++) {
-		len = recv(program->notify, data, sizeof(data), MSG_DONTWAIT);
-		if (len == -1)
-			break;
-		if (ol_notify_parse(&n, data, (size_t)len) == -1)
-			continue;
-		set_progress(program, &n);
-		if (n.extend_usec >= 0)
-			extend(program, n.extend_usec * 1000);
-	}
-	if (!program->done && program->progress_due <= ol_clock_now())
-		report_progress(program);
-}
-
-static void
-on_notify(void *arg)
+extend(void *arg, int64_t until)
 {
 	struct ol_program *program = arg;
+	int64_t *limit = program->deadline != OL_NEVER ? &program->deadline
+						       : &program->kill_at;
 
-	read_notify(program);
-	if (!program->done)
-		arm(program);
+	/* What was given is not taken back. */
+	if (*limit != OL_NEVER && until > *limit)
+		*limit = until;
 }
+
+static void
+on_heard(void *arg)
+{
+	arm(arg);
+}
+
+static const struct ol_notices_hands notices_hands = {
+	.extend = extend,
+	.heard = on_heard,
+};
 
 /* --- its end --- */
 
@@ -188,7 +130,7 @@ dispose(struct ol_program *program)
 	close_end(&program->in, &program->on_in);
 	close_end(&program->out, &program->on_out);
 	close_end(&program->err, &program->on_err);
-	close_end(&program->notify, &program->on_notify);
+	ol_notices_close(&program->notices);
 	ol_timer_free(program->timer);
 	program->timer = NULL;
 	program->hands->remove(program->hands_arg, program);
@@ -227,10 +169,7 @@ finish(struct ol_program *program)
 {
 	struct ol_body *result;
 
-	if (program->notify != -1)
-		read_notify(program);
-	if (!program->done && program->progress_due != OL_NEVER)
-		report_progress(program);
+	ol_notices_finish(&program->notices);
 	if (program->done)
 		return;
 	judge(program);
@@ -260,8 +199,7 @@ on_timer(void *arg)
 		finish(program);
 		return;
 	}
-	if (program->progress_due <= now)
-		report_progress(program);
+	ol_notices_tell(&program->notices, now);
 	if (program->done)
 		return;
 	if (program->deadline <= now) {
@@ -522,8 +460,9 @@ open_all(struct ol_program *program, const struct ol_body *payload)
 		&program->err, &program->theirs[OL_SPAWN_STDERR], false) == -1)
 		return -1;
 	notify = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if ((program->notify = notify) == -1)
+	if (notify == -1)
 		return -1;
+	ol_notices_listen(&program->notices, program->loop, notify);
 	program->theirs[OL_SPAWN_NOTIFY] = fcntl(notify, F_DUPFD_CLOEXEC, 0);
 	return program->theirs[OL_SPAWN_NOTIFY];
 }
@@ -538,8 +477,6 @@ begin(struct ol_program *program, const struct ol_run_job *job)
 	    ol_must(ol_watch_new(loop, program->out, on_out, program));
 	program->on_err =
 	    ol_must(ol_watch_new(loop, program->err, on_err, program));
-	program->on_notify =
-	    ol_must(ol_watch_new(loop, program->notify, on_notify, program));
 	if (program->in != -1) {
 		program->payload = ol_body_ref(job->payload);
 		on_in(program);
@@ -567,14 +504,14 @@ ol_program_new(struct ol_loop *loop, uint64_t tag, int spool,
 	ol_log_about(&program->log, "task %s %s", id, conf->name);
 	for (i = 0; i < OL_SPAWN_FDS; i++)
 		program->theirs[i] = -1;
-	program->in = program->out = program->err = program->notify = -1;
+	program->in = program->out = program->err = -1;
 	ol_spool_init(&program->result, OL_PROGRAM_MEMORY);
 	ol_tail_init(&program->errors, OL_RUN_STDERR_MAX);
 	program->begun = ol_clock_now();
 	program->deadline = ol_clock_after(program->begun, conf->timeout);
-	program->kill_at = program->linger = program->progress_due = OL_NEVER;
-	program->progress_last = -PROGRESS_PAUSE;
-	program->percent = -1;
+	program->kill_at = program->linger = OL_NEVER;
+	ol_notices_init(&program->notices, program->begun, &notices_hands,
+	    program, &program->events, arg);
 	program->kill_grace = conf->kill_grace;
 	program->verdict.timeout = conf->timeout;
 	program->verdict.max_result = conf->max_result;

@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/spool.h"
 #include "loop/loop.h"
+#include "run/notices.h"
 #include "run/run.h"
 #include "run/spawn.h"
 #include "run/tail.h"
@@ -54,8 +55,8 @@ struct ol_program {
 	/* Ours. */
 	struct ol_body *payload; /* what is left to be written */
 	int64_t written;
-	int in, out, err, notify; /* -1: closed, or at its end */
-	struct ol_watch *on_in, *on_out, *on_err, *on_notify;
+	int in, out, err; /* -1: closed, or at its end */
+	struct ol_watch *on_in, *on_out, *on_err;
 	struct ol_spool result;
 	struct ol_tail errors;
 
@@ -70,10 +71,7 @@ struct ol_program {
 	bool exited; /* nothing of it is left */
 	bool done;   /* its end was told, or is not wanted */
 
-	int64_t progress_due, progress_last;
-	int percent;
-	char text[768]; /* 256 bytes, as UTF-8 */
-
+	struct ol_notices notices;
 	struct ol_verdict verdict;
 	struct ol_run_end end; /* what is known before the end */
 	char *result_type;

@@ -11,12 +11,18 @@
 #include "base/clock.h"
 #include "base/must.h"
 #include "loop/loop.h"
+#include "run/run_fastcgi.h"
 #include "run/run_program.h"
 #include "world.h"
 
-/* --- The executor: what run_program.c is in the daemon. --- */
+/* --- The executors: what run_program.c and run_fastcgi.c are in the daemon.
+ * --- */
 
 struct ol_programs {
+	struct world *world;
+};
+
+struct ol_backends {
 	struct world *world;
 };
 
@@ -99,16 +105,16 @@ copy_body(const struct ol_body *body, char *text, size_t size, int64_t *bytes)
 	text[n] = '\0';
 }
 
-struct ol_running *
-ol_programs_start(struct ol_programs *programs, const struct ol_run_job *job,
+static struct ol_running *
+start(struct world *w, bool by_backend, const struct ol_run_job *job,
     const struct ol_run_events *events, void *arg)
 {
 	struct attempt *attempt = ol_must(calloc(1, sizeof(*attempt)));
-	struct world *w = programs->world;
 	size_t i, len;
 
 	attempt->running.ops = &ops;
 	attempt->world = w;
+	attempt->by_backend = by_backend;
 	attempt->id = job->id;
 	attempt->number = job->attempt;
 	strlcpy(attempt->type, job->conf->name, sizeof(attempt->type));
@@ -131,6 +137,36 @@ ol_programs_start(struct ol_programs *programs, const struct ol_run_job *job,
 	if (w->on_start != NULL)
 		w->on_start(w, attempt);
 	return &attempt->running;
+}
+
+struct ol_running *
+ol_programs_start(struct ol_programs *programs, const struct ol_run_job *job,
+    const struct ol_run_events *events, void *arg)
+{
+	return start(programs->world, false, job, events, arg);
+}
+
+struct ol_backends *
+ol_backends_new(const struct ol_backends_options *options)
+{
+	struct ol_backends *backends = ol_must(malloc(sizeof(*backends)));
+
+	(void)options;
+	backends->world = current;
+	return backends;
+}
+
+void
+ol_backends_free(struct ol_backends *backends)
+{
+	free(backends);
+}
+
+struct ol_running *
+ol_backends_start(struct ol_backends *backends, const struct ol_run_job *job,
+    const struct ol_run_events *events, void *arg)
+{
+	return start(backends->world, true, job, events, arg);
 }
 
 /* --- Ends. --- */

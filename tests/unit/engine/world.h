@@ -35,6 +35,7 @@ struct attempt {
 	struct world *world;
 	struct ol_id id;
 	uint32_t number;
+	bool by_backend;
 	char type[WORLD_TEXT], owner[WORLD_TEXT], content_type[WORLD_TEXT];
 	char context[512]; /* NAME=value; … */
 	bool recorded;

@@ -1,0 +1,22 @@
+/* What the reply of a backend means for its attempt; see REPLAY in
+ * outlast-tasks(7). Pure. */
+#ifndef OL_RUN_RESPONSE_H
+#define OL_RUN_RESPONSE_H
+
+#include <time.h>
+
+#include "fcgi/reply.h"
+#include "run/run.h"
+
+/* Fills in ending, kind and message by status and Retry-After; now is that of
+ * the wall clock. */
+void ol_response_judge(
+    const struct ol_reply *, time_t now, struct ol_run_end *);
+
+/*
+ * Status and headers as in struct ol_run_end's reply, without those that speak
+ * of one connection or of the length; owned by the caller.
+ */
+char *ol_response_text(const struct ol_reply *);
+
+#endif
