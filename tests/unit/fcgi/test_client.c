@@ -374,7 +374,8 @@ static const struct {
 	    "that no application sends) " },
 	{ { { 0, 1, 0, "x" } }, "connected end:3(it sent a record of a type "
 				"that no application sends) " },
-	{ { { STDOUT, 1, 0, "\nx" }, { OL_RECORD_END, 1, 0, "\0\0\0\0", 7 } },
+	{ { { STDOUT, 1, 0, "\nx" },
+	      { OL_RECORD_END, 1, 0, "\0\0\0\0\0\0", 7 } },
 	    "connected head:200 content:x end:3(its END_REQUEST record has a "
 	    "wrong length) " },
 	{ { { STDOUT, 1, 0, "\nx" },
