@@ -315,8 +315,8 @@ add_parts(const struct part *part)
 	}
 /* Records that are expected; the head's may be any. */
 static const struct {
-	struct part parts[8];
-	const char *told; /* without the address */
+	struct part parts[9]; /* the last is empty */
+	const char *told;     /* without the address */
 } replies[] = {
 	{ { { STDOUT, 1, 0, "A: b\r\n\r\ntext" }, { STDOUT, 1, 0, "" }, END },
 	    "connected head:200[A=b] content:text end:0() " },
