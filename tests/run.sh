@@ -12,7 +12,7 @@ PACKAGES='autoconf automake libtool make pkg-config gcc clang libclang-rt-14-dev
 	clang-format
 	libfcgi-dev libevent-dev libbsd-dev libcmocka-dev nginx-light spawn-fcgi curl
 	libcurl4-openssl-dev libsqlite3-dev libjansson-dev libssl-dev sqlite3
-	strace e2fsprogs libjpeg62-turbo-dev libjpeg-turbo-progs netpbm python3-pil systemd
+	php8.2-fpm strace e2fsprogs libjpeg62-turbo-dev libjpeg-turbo-progs netpbm python3-pil systemd
 	python3 python3-aiosmtpd procps mandoc shellcheck
 	binutils git'
 

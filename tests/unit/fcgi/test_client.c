@@ -315,8 +315,8 @@ add_parts(const struct part *part)
 	}
 /* Records that are expected; the head's may be any. */
 static const struct {
-	struct part parts[8];
-	const char *told; /* without the address */
+	struct part parts[9]; /* the last is empty */
+	const char *told;     /* without the address */
 } replies[] = {
 	{ { { STDOUT, 1, 0, "A: b\r\n\r\ntext" }, { STDOUT, 1, 0, "" }, END },
 	    "connected head:200[A=b] content:text end:0() " },
@@ -374,7 +374,8 @@ static const struct {
 	    "that no application sends) " },
 	{ { { 0, 1, 0, "x" } }, "connected end:3(it sent a record of a type "
 				"that no application sends) " },
-	{ { { STDOUT, 1, 0, "\nx" }, { OL_RECORD_END, 1, 0, "\0\0\0\0", 7 } },
+	{ { { STDOUT, 1, 0, "\nx" },
+	      { OL_RECORD_END, 1, 0, "\0\0\0\0\0\0", 7 } },
 	    "connected head:200 content:x end:3(its END_REQUEST record has a "
 	    "wrong length) " },
 	{ { { STDOUT, 1, 0, "\nx" },
