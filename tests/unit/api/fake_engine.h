@@ -37,6 +37,9 @@ struct ol_engine {
 void fake_engine_init(struct ol_engine *);
 void fake_engine_fini(struct ol_engine *);
 
+/* Answer the first of the calls in flight, which there is. */
+void fake_engine_answer_one(struct ol_engine *);
+
 /* Answer all calls in flight; how many. */
 unsigned fake_engine_answer(struct ol_engine *);
 
