@@ -555,7 +555,7 @@ test_page_words(void **state)
 	for (i = 0; i < sizeof(evil) / sizeof(evil[0]); i++) {
 		a.object.progress_text = evil[i];
 		reply = ask(&a, "GET " TASK "/page", NULL);
-		expect_page(reply, 200);
+		assert_int_equal(reply->status, 200);
 		/* Not one more of what HTML is made of. */
 		for (n = 0, at = reply->body; *at != '\0'; at++)
 			n += *at == '<' || *at == '>' || *at == '"' ||
