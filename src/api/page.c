@@ -78,7 +78,7 @@ static const char script[] =
     "m.dataset.etag=k.dataset.etag;d.title=n.title;"
     "['h','n','t','s'].forEach(function(i){"
     "var o=d.getElementById(i),e=n.getElementById(i);"
-    "o.innerHTML=e.innerHTML;o.hidden=e.hidden});"
+    "o.replaceChildren(...e.childNodes)});"
     "var o=d.querySelector('progress'),e=n.querySelector('progress');"
     "e.hasAttribute('value')?o.value=e.value:o.removeAttribute('value');"
     "local()}"
@@ -362,7 +362,7 @@ put_progress(struct page *p, const struct ol_object *object, bool has_percent)
 	put(p, "></progress>\n<p id=\"t\" dir=\"auto\">");
 	if (phase_of(object) == RUNNING)
 		put_text(p, object->progress_text);
-	put(p, "</p>\n<p id=\"s\">");
+	put(p, "</p>\n<p id=\"s\" aria-live=\"polite\">");
 	put_state(p, object);
 	put(p, "</p>\n");
 }
@@ -391,7 +391,7 @@ show(struct ol_exchange *x, const struct ol_object *object)
 	put_number(&p, again(object));
 	put(&p, "\"></noscript>\n</head>\n<body>\n<main data-etag=\"");
 	put_text(&p, etag);
-	put(&p, "\" aria-live=\"polite\">\n");
+	put(&p, "\">\n");
 	put_progress(&p, object, has_percent);
 	put(&p, "<p id=\"w\" hidden>The connection is interrupted. This page "
 		"keeps trying.</p>\n<footer><p>You may leave this page open: "
@@ -472,7 +472,7 @@ ol_page_refuse(struct ol_exchange *x, const struct ol_refusal *refusal,
 		put(&p, "<footer><p>Submitted ");
 		put_time(&p, object->created);
 		put(&p, "</p><p>Should you ask somebody about it, this is its "
-			"number: ");
+			"number:<br>");
 		put(&p, id);
 		put(&p, "</p></footer>\n");
 	}

@@ -5,7 +5,7 @@
 
 enum { VALUE_SIZE = 32 };
 
-/* One preference; texts that are longer than we know are cut. */
+/* One preference; a text that is longer than any we know ends in "?". */
 struct preference {
 	char name[VALUE_SIZE], value[VALUE_SIZE];
 };
@@ -34,6 +34,8 @@ read_token(char *dst, const char *at)
 
 	memcpy(dst, at, n);
 	dst[n] = '\0';
+	if (n < len)
+		dst[n - 1] = '?';
 	return at + len;
 }
 
@@ -50,6 +52,8 @@ read_quoted(char *dst, const char *at)
 			return NULL;
 		if (n < VALUE_SIZE - 1)
 			dst[n++] = *at;
+		else
+			dst[n - 1] = '?';
 	}
 	dst[n] = '\0';
 	return at + 1;

@@ -35,18 +35,23 @@ fake_engine_fini(struct ol_engine *engine)
 	ol_body_free(engine->payload);
 }
 
+void
+fake_engine_answer_one(struct ol_engine *engine)
+{
+	struct ol_engine_call *call = TAILQ_FIRST(&engine->calls);
+
+	TAILQ_REMOVE(&engine->calls, call, link);
+	call->fn(call->arg, &engine->answers[call->operation]);
+	free(call);
+}
+
 unsigned
 fake_engine_answer(struct ol_engine *engine)
 {
-	struct ol_engine_call *call;
 	unsigned n = 0;
 
-	while ((call = TAILQ_FIRST(&engine->calls)) != NULL) {
-		TAILQ_REMOVE(&engine->calls, call, link);
-		call->fn(call->arg, &engine->answers[call->operation]);
-		free(call);
-		n++;
-	}
+	for (; !TAILQ_EMPTY(&engine->calls); n++)
+		fake_engine_answer_one(engine);
 	return n;
 }
 

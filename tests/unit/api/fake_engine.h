@@ -27,7 +27,8 @@ struct ol_engine {
 	TAILQ_HEAD(, ol_engine_call) calls;
 	unsigned left; /* calls that were cancelled */
 	int64_t until; /* of the last one that waits */
-	/* One line for each question: "get ID", "await-result ID", "submit TYPE owner=…". */
+	/* One line for each question: "get ID", "await-result ID", "submit TYPE
+	 * owner=…". */
 	char asked[8192];
 	/* Of the last submit. */
 	struct ol_body *payload;
@@ -36,6 +37,9 @@ struct ol_engine {
 
 void fake_engine_init(struct ol_engine *);
 void fake_engine_fini(struct ol_engine *);
+
+/* Answer the first of the calls in flight, which there is. */
+void fake_engine_answer_one(struct ol_engine *);
 
 /* Answer all calls in flight; how many. */
 unsigned fake_engine_answer(struct ol_engine *);
