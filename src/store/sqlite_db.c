@@ -27,7 +27,7 @@ static const char *const sql[OL_SQL_COUNT] = {
 	[OL_SQL_ROLLBACK] = "ROLLBACK",
 	[OL_SQL_FIND] =
 	    "SELECT seq, state, attempt, payload_file, result_size, "
-	    "result_file, started FROM task WHERE id = ?1",
+	    "result_file, started, length(secrets) FROM task WHERE id = ?1",
 	[OL_SQL_FIND_KEY] = "SELECT id, key_hash FROM task "
 			    "WHERE key_scope = ?1 AND key = ?2 "
 			    "AND key IS NOT NULL",
@@ -195,15 +195,18 @@ ol_sqlite_db_touch(struct ol_sqlite_db *db)
 }
 
 int
-ol_sqlite_db_checkpoint(struct ol_sqlite_db *db)
+ol_sqlite_db_checkpoint(struct ol_sqlite_db *db, bool empties)
 {
 	int rc, pages, moved;
 
-	rc = sqlite3_wal_checkpoint_v2(
-	    db->handle, NULL, SQLITE_CHECKPOINT_PASSIVE, &pages, &moved);
+	rc = sqlite3_wal_checkpoint_v2(db->handle, NULL,
+	    empties ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_PASSIVE,
+	    &pages, &moved);
 	/* Nobody else reads: the next commit begins the log anew. */
 	if (rc == SQLITE_OK && pages == moved)
 		db->wal_pages = 0;
+	if (rc == SQLITE_OK && empties)
+		db->log_has_secrets = false;
 	return rc;
 }
 

@@ -55,6 +55,8 @@ struct ol_sqlite_db {
 	struct sqlite3_stmt *statements[OL_SQL_COUNT];
 	int wal_pages; /* after the last commit */
 	bool flushes;  /* a commit flushes */
+	/* Secrets were erased; those before it still stand in the log. */
+	bool log_has_secrets;
 	/* Of the last row. Never used again, also when that row is gone: a
 	 * reader of pages would miss the new one. Outlives a closing. */
 	int64_t seq;
@@ -85,8 +87,11 @@ int ol_sqlite_db_rollback(struct ol_sqlite_db *);
 /* Write something that changes nothing. */
 int ol_sqlite_db_touch(struct ol_sqlite_db *);
 
-/* Bring the log's pages into the database, both flushed. */
-int ol_sqlite_db_checkpoint(struct ol_sqlite_db *);
+/*
+ * Bring the log's pages into the database, both flushed. empties: and shorten
+ * the log to nothing; else it is written over from its beginning, in time.
+ */
+int ol_sqlite_db_checkpoint(struct ol_sqlite_db *, bool empties);
 
 /* Step a statement without rows, and reset it. */
 int ol_sqlite_db_run(struct ol_sqlite_db *, enum ol_sqlite_sql);

@@ -30,6 +30,7 @@ ol_sqlite_find(
 		found->result_size = sqlite3_column_int64(statement, 4);
 		found->result_file = sqlite3_column_int64(statement, 5);
 		found->started = sqlite3_column_int64(statement, 6);
+		found->secrets = sqlite3_column_int64(statement, 7) > 0;
 	}
 	sqlite3_reset(statement);
 	sqlite3_clear_bindings(statement);

@@ -51,6 +51,7 @@ struct ol_sqlite_found {
 	int64_t payload_file;
 	int64_t result_size, result_file;
 	int64_t started;
+	bool secrets; /* it has some */
 };
 
 /* SQLite's result, as in sqlite_db.h. */

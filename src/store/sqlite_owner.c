@@ -13,6 +13,7 @@
 
 enum {
 	FLUSH_AFTER_MS = 500,  /* of a commit without a flush */
+	EMPTY_AFTER_MS = 5000, /* of an erasure of secrets, and again */
 	PROBE_AFTER_MS = 1000, /* of a failure that left the database open */
 	REOPEN_FIRST_MS = 200,
 	REOPEN_MOST_MS = 5000,
@@ -72,19 +73,22 @@ drop(struct ol_sqlite_owner *o, int rc)
 	    sqlite3_errmsg(o->db.handle), rc,
 	    sqlite3_system_errno(o->db.handle));
 	ol_sqlite_db_close(&o->db, true);
-	o->flush_at = OL_NEVER;
+	o->flush_at = o->empty_at = OL_NEVER;
 	o->reopen_after = REOPEN_FIRST_MS;
 	o->reopen_at = ol_clock_now() + OL_MSEC(o->reopen_after);
 	set_health(o, false, ol_sqlite_db_why(rc));
 }
 
 static void
-checkpoint(struct ol_sqlite_owner *o)
+checkpoint(struct ol_sqlite_owner *o, bool empties)
 {
-	int rc = OL_FAILS("store_checkpoint") ? SQLITE_IOERR
-					      : ol_sqlite_db_checkpoint(&o->db);
+	int rc = OL_FAILS("store_checkpoint")
+		     ? SQLITE_IOERR
+		     : ol_sqlite_db_checkpoint(&o->db, empties);
 
 	o->flush_at = OL_NEVER;
+	if (empties)
+		o->empty_at = OL_NEVER;
 	if (rc == SQLITE_OK)
 		return;
 	if (ol_sqlite_db_harmless(rc))
@@ -204,6 +208,8 @@ transact(struct ol_sqlite_owner *o, struct ol_store_requests *writes,
 		o->flush_at = OL_NEVER;
 	else if (o->flush_at == OL_NEVER)
 		o->flush_at = ol_clock_now() + OL_MSEC(FLUSH_AFTER_MS);
+	if (o->db.log_has_secrets && o->empty_at == OL_NEVER)
+		o->empty_at = ol_clock_now() + OL_MSEC(EMPTY_AFTER_MS);
 	return SQLITE_OK;
 }
 
@@ -242,7 +248,7 @@ ol_sqlite_owner_write(
 	int rc;
 
 	if (o->db.wal_pages >= OL_SQLITE_WAL_MOST)
-		checkpoint(o);
+		checkpoint(o, false);
 	if (o->db.handle == NULL || o->db.wal_pages >= OL_SQLITE_WAL_MOST) {
 		fail(writes, OL_STORE_NOT_DONE);
 		STAILQ_CONCAT(&failed, writes);
@@ -360,7 +366,7 @@ probe(struct ol_sqlite_owner *o)
 	int64_t file;
 	int rc;
 
-	checkpoint(o);
+	checkpoint(o, false);
 	if (o->db.handle == NULL)
 		goto out;
 	o->probe_at = ol_clock_now() + OL_MSEC(PROBE_AFTER_MS);
@@ -402,7 +408,8 @@ ol_sqlite_owner_open(struct ol_sqlite_owner *o, const char *folder)
 	if (o->log_pages == 0)
 		o->log_pages = OL_SQLITE_WAL_PAGES;
 	o->working = true;
-	o->flush_at = o->probe_at = o->reopen_at = OL_NEVER;
+	o->flush_at = o->empty_at = OL_NEVER;
+	o->probe_at = o->reopen_at = OL_NEVER;
 	if (ol_folder_open(&o->folder, folder) == -1)
 		return -1;
 	if (ol_sqlite_db_open(&o->db, &o->folder, false) == -1)
@@ -443,9 +450,14 @@ ol_sqlite_owner_recover(struct ol_sqlite_owner *o)
 void
 ol_sqlite_owner_tidy(struct ol_sqlite_owner *o)
 {
-	if (o->db.handle != NULL &&
-	    (o->db.wal_pages >= o->log_pages || o->flush_at <= ol_clock_now()))
-		checkpoint(o);
+	int64_t now = ol_clock_now();
+
+	if (o->db.handle == NULL)
+		return;
+	if (o->empty_at <= now)
+		checkpoint(o, true);
+	else if (o->db.wal_pages >= o->log_pages || o->flush_at <= now)
+		checkpoint(o, false);
 }
 
 int64_t
@@ -453,6 +465,8 @@ ol_sqlite_owner_due(const struct ol_sqlite_owner *o)
 {
 	int64_t due = o->flush_at;
 
+	if (due > o->empty_at)
+		due = o->empty_at;
 	if (due > o->reopen_at)
 		due = o->reopen_at;
 	if (due > o->probe_at)

@@ -26,6 +26,7 @@ struct ol_sqlite_owner {
 	struct ol_sqlite_db db;
 	bool working;	   /* what was told */
 	int64_t flush_at;  /* OL_NEVER: all commits are flushed */
+	int64_t empty_at;  /* OL_NEVER: no erased secret is in the log */
 	int64_t probe_at;  /* OL_NEVER: working, or closed */
 	int64_t reopen_at; /* OL_NEVER: the database is open */
 	int reopen_after;  /* ms */
@@ -50,7 +51,7 @@ void ol_sqlite_owner_read(
 /* What is due: open again, look whether it works again. Before the batches. */
 void ol_sqlite_owner_recover(struct ol_sqlite_owner *);
 
-/* What nobody waits for: flush, shorten the log. After the answers. */
+/* What nobody waits for: flush, shorten or empty the log. After the answers. */
 void ol_sqlite_owner_tidy(struct ol_sqlite_owner *);
 
 /* When one of the last two has something to do; OL_NEVER: not by itself. */

@@ -249,6 +249,9 @@ move(struct ol_sqlite_db *db, struct ol_store_request *request,
 			ol_sqlite_rows_doom(doomed, request->id, request->file);
 		return SQLITE_OK;
 	}
+	if (found.secrets && (request->move.state >= OL_ROW_SUCCEEDED ||
+				 request->move.erase_payload))
+		db->log_has_secrets = true;
 	if ((rc = keep_attempt(db, &found, &request->move)) != SQLITE_OK)
 		return rc;
 	if (found.result_file != 0)
@@ -282,6 +285,8 @@ erase(struct ol_sqlite_db *db, const uint8_t *id, enum ol_store_status *status,
 	*status = found.there ? OL_STORE_OK : OL_STORE_ABSENT;
 	if (!found.there)
 		return SQLITE_OK;
+	if (found.secrets)
+		db->log_has_secrets = true;
 	if (found.payload_file != 0)
 		ol_sqlite_rows_doom(doomed, id, found.payload_file);
 	if (found.result_file != 0)

@@ -451,6 +451,32 @@ test_secrets_leave_no_trace(void **state)
 	assert_int_equal(p->s.rows[0]->context.size, 19);
 }
 
+/* Nor does the log, for long, of a store that nothing is asked of any more. */
+static void
+test_the_log_forgets_secrets(void **state)
+{
+	static const char cookie[] = "PHPSESSID=8f4e2a;";
+	struct place *p = *state;
+	struct ol_move move;
+	unsigned i;
+
+	start(p);
+	plant(p, 0, 10, cookie);
+	for (i = 1; i < 10; i++) {
+		move = stored_end(i, i % 3 != 0, OL_ROW_FAILED);
+		assert_int_equal(stored_move(&p->s, &move), OL_STORE_OK);
+	}
+	assert_int_equal(stored_erase(&p->s, 0), OL_STORE_OK);
+	assert_true(hits(p, "tasks.db-wal", cookie) > 100);
+	for (i = 0; i < 300 && hits(p, "tasks.db-wal", cookie) > 0; i++)
+		usleep(100000);
+	assert_int_equal(hits(p, "tasks.db-wal", cookie), 0);
+	assert_int_equal(hits(p, "tasks.db", cookie), 0);
+	/* And it goes on. */
+	assert_int_equal(stored_add(&p->s, 20, 100), OL_STORE_OK);
+	assert_int_equal(stored_payload(&p->s, 20), OL_STORE_OK);
+}
+
 static void
 test_new_database_gets_all_steps(void **state)
 {
@@ -714,6 +740,7 @@ main(void)
 		TEST(test_next_schema),
 		TEST(test_first_schema_is_brought_on),
 		TEST(test_secrets_leave_no_trace),
+		TEST(test_the_log_forgets_secrets),
 		TEST(test_new_database_gets_all_steps),
 		TEST(test_erased_task_leaves_nothing),
 		TEST(test_damaged_database_is_refused),
