@@ -40,7 +40,8 @@ group = nogroup'
 		php_admin_value[upload_tmp_dir] = $T/php
 		php_admin_value[post_max_size] = 200M
 		php_admin_value[upload_max_filesize] = 200M
-		catch_workers_output = yes
+		php_admin_flag[display_errors] = off
+		php_admin_flag[log_errors] = on
 		${2:-}
 	CONF
 	start fpm.out "$FPM" -n -F -y "$T/fpm.conf"
