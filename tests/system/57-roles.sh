@@ -139,7 +139,7 @@ expect 'exit code' "$exited" 0
 grep -q "$running end" "$out/naps" || fail 'a running program was not waited for'
 [ "$(grep -c "$late" "$out/naps")" = 0 ] || fail 'a task was started in the stop'
 [ ! -e "$sock" ] || fail 'the socket was left behind'
-tail -n 1 "$T/outlastd.log" | grep -q 'notice stopped after [12]\.' ||
+tail -n 1 "$T/outlastd.log" | grep -q 'notice stopped after [0-9]*\.' ||
 	fail "the last line is $(tail -n 1 "$T/outlastd.log")"
 start_outlastd
 wait_for 5 has_state "$late" succeeded
@@ -150,10 +150,8 @@ submit nap
 wait_for 5 grep -q start "$out/naps"
 kill -TERM "$outlastd"
 wait_for 5 grep -q 'SIGTERM: stopping' "$T/outlastd.log"
-began=$(now_ms)
-stop "$outlastd" TERM 5
-took=$(($(now_ms) - began))
+start_watch
+stop "$outlastd" TERM 20
+within 1000 'gone after the second signal'
 expect 'exit code' "$exited" 0
-say "gone $took ms after the second signal"
-[ $took -lt 1000 ] || fail "the second signal took $took ms"
 ! grep -q end "$out/naps" || fail 'the program was waited for'
