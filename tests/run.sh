@@ -44,7 +44,7 @@ usage() {
 	  --trials N     run the random tests N times as long as their short
 	                 slice; a test's head says what one trial is
 	  --seed N       the seed of random tests (each prints the one it used)
-	  --timeout S    end a test after S seconds (120, times --trials)
+	  --timeout S    end a test after S seconds (300, times --trials)
 	  --slots N      so many system tests and fuzz targets at a time, and
 	                 twice as many unit tests (as many as there are cores;
 	                 a debugger's friend is 1)
@@ -58,7 +58,7 @@ usage() {
 	HELP
 }
 
-install=1 build=1 list=0 trials=1 limit=120 slots=$(nproc)
+install=1 build=1 list=0 trials=1 limit=300 slots=$(nproc)
 part='' names=()
 while [ $# -gt 0 ]; do
 	case $1 in

@@ -2,6 +2,7 @@
 # A stop ends within the budget, whatever the items, the program or its signal
 # handlers do; and what was not finished is named. Control: the same three
 # programs below a plain shell, which outlive the budget many times over.
+# alone: a budget is measured
 # shellcheck source=../lib/lib.sh
 . "$(dirname "$0")/../lib/lib.sh"
 

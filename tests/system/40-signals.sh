@@ -1,6 +1,7 @@
 #!/bin/bash
 # The master obeys its signals, also when it was started with all of them
 # blocked or ignored; and what outlastd exits with says what happened.
+# alone: time is measured
 # shellcheck source=../lib/lib.sh
 . "$(dirname "$0")/../lib/lib.sh"
 

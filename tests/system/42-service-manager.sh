@@ -2,6 +2,7 @@
 # What outlastd tells the service manager: READY once each pool has a process
 # that is ready and not before, also not after a reload; a reload; a stop, and
 # how long it may take, again when a process is granted more time.
+# alone: time is measured
 # shellcheck source=../lib/lib.sh
 . "$(dirname "$0")/../lib/lib.sh"
 

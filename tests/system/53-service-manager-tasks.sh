@@ -2,6 +2,7 @@
 # What outlastd with tasks tells the service manager: READY only when submits
 # are taken, how many tasks run, and how long a stop takes when a program in it
 # asks for more time, again and again.
+# alone: time is measured
 # shellcheck source=../lib/lib.sh
 . "$(dirname "$0")/../lib/lib.sh"
 # shellcheck source=../lib/roles.sh

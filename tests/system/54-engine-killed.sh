@@ -2,6 +2,7 @@
 # The engine is killed: its programs end with it, and only then a new one
 # starts, within a second; requests wait for it in the backlog. One that dies
 # again and again is waited for longer and longer, and the log says so.
+# alone: time is measured
 # shellcheck source=../lib/lib.sh
 . "$(dirname "$0")/../lib/lib.sh"
 # shellcheck source=../lib/roles.sh

@@ -2,6 +2,7 @@
 # The spawner is killed: its programs, wherever they hid, are killed by the
 # master, what a pool left behind is not; the engine serves on, gets a new
 # spawner, and runs what was lost again.
+# alone: time is measured
 # shellcheck source=../lib/lib.sh
 . "$(dirname "$0")/../lib/lib.sh"
 # shellcheck source=../lib/roles.sh

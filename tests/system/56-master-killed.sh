@@ -1,6 +1,7 @@
 #!/bin/bash
 # The master is killed: within a second nothing of the engine, the spawner and
 # their programs is left; the next master takes the socket and the store over.
+# alone: time is measured
 # shellcheck source=../lib/lib.sh
 . "$(dirname "$0")/../lib/lib.sh"
 # shellcheck source=../lib/roles.sh

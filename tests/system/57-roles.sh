@@ -3,6 +3,7 @@
 # logs are reopened by all; in a stop submits are taken until the end, a running
 # program finishes, and a second signal does not wait for it. And each role has
 # the user, the descriptors and the folders that it should.
+# alone: time is measured
 # shellcheck source=../lib/lib.sh
 . "$(dirname "$0")/../lib/lib.sh"
 # shellcheck source=../lib/roles.sh

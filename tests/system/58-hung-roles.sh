@@ -1,6 +1,7 @@
 #!/bin/bash
 # An engine or a spawner that hangs (SIGSTOP) does not hold up a stop: it ends
 # in time, and leaves nothing of a program behind.
+# alone: time is measured
 # shellcheck source=../lib/lib.sh
 . "$(dirname "$0")/../lib/lib.sh"
 # shellcheck source=../lib/roles.sh
