@@ -27,6 +27,7 @@ T=$(mktemp -d /tmp/outlast-test.XXXXXX) || exit 1
 pids=()
 # Set by start and its kin.
 pid=0 plain=0 app=0 nginx=0 outlastd=0 port=0 exited=0 result=
+took=0 stalled=0
 
 cleanup() {
 	local status=$? pid
@@ -84,11 +85,19 @@ alive() {
 	state=$(ps -o state= -p "$1" 2>/dev/null) && [ "${state:0:1}" != Z ]
 }
 
+# over SECONDS FROM STALLED: whether that time has passed since, not counted
+# what others had of the machine: a limit is for what hangs, not for what waits.
+over() {
+	local ms=$(($(now_ms) - $2 - $1 * 1000))
+	[ $ms -ge 0 ] && [ $ms -ge $(($(stalled_ms) - $3)) ]
+}
+
 # gone SECONDS PID: whether the process ends in that time.
 gone() {
-	local end=$(($(now_ms) + $1 * 1000))
+	local from stalled
+	from=$(now_ms) stalled=$(stalled_ms)
 	while alive "$2"; do
-		[ "$(now_ms)" -lt $end ] || return 1
+		! over "$1" "$from" "$stalled" || return 1
 		sleep 0.02
 	done
 }
@@ -109,21 +118,70 @@ now_ms() {
 
 # wait_for SECONDS COMMAND...: until the command succeeds; else the test fails.
 wait_for() {
-	local seconds=$1 end=$(($(now_ms) + $1 * 1000))
+	local seconds=$1 from stalled
+	from=$(now_ms) stalled=$(stalled_ms)
 	shift
 	until "$@" >/dev/null 2>&1; do
-		[ "$(now_ms)" -lt $end ] ||
+		! over "$seconds" "$from" "$stalled" ||
 			fail "not within $seconds s: $*"
 		sleep 0.02
 	done
 }
 
-# A port of 127.0.0.1 that nobody had a moment ago.
+# stalled_ms: for how long, since the machine's start, some process that could
+# have run was kept from a core or waited for the disk; 0 where the kernel does
+# not tell.
+stalled_ms() {
+	local file total=0 us=0
+	for file in cpu io; do
+		# It may be there, and not to be read.
+		{ read -r _ _ _ _ total <"/proc/pressure/$file"; } 2>/dev/null ||
+			total=0
+		us=$((us + ${total#total=}))
+	done
+	echo $((us / 1000))
+}
+
+# start_watch, and stop_watch: since then $took ms went by, and $stalled of them
+# may be the machine's: others had it. What we promise in milliseconds, we
+# promise on a machine that has a core for us; on an idle one $stalled is 0.
+start_watch() {
+	watch_began=$(now_ms) watch_stalled=$(stalled_ms)
+}
+
+stop_watch() {
+	took=$(($(now_ms) - watch_began))
+	stalled=$(($(stalled_ms) - watch_stalled))
+}
+
+# within MS WHAT: what start_watch began has taken no longer; on a machine that
+# others have all the time, not five times as long.
+within() {
+	stop_watch
+	[ $stalled -le $(($1 * 4)) ] || stalled=$(($1 * 4))
+	say "$2: $took ms of $1, and $stalled in which others had the machine"
+	[ $took -le $(($1 + stalled)) ] ||
+		fail "$2: $took ms, not $1 and the $stalled that others took"
+}
+
+# A port of 127.0.0.1 that nobody had a moment ago, and that no client, of
+# another test perhaps, is given as its own.
 free_port() {
-	python3 -c 'import socket
-s = socket.socket()
-s.bind(("127.0.0.1", 0))
-print(s.getsockname()[1])'
+	python3 -c 'import random, socket
+with open("/proc/sys/net/ipv4/ip_local_port_range") as file:
+    low, high = map(int, file.read().split())
+ports = range(10240, low) if low > 12000 else range(high + 1, 65536)
+if len(ports) < 1000:
+    ports = range(10240, 65536)
+while True:
+    with socket.socket() as s:
+        port = random.choice(ports)
+        try:
+            s.bind(("127.0.0.1", port))
+        except OSError:
+            continue
+    print(port)
+    break'
 }
 
 answers() {
@@ -150,9 +208,9 @@ start_app() {
 }
 
 # run_nginx DIRECTIVES of the block http: two workers; a server on $port with
-# "location = /nginx" is among the directives.
+# "location = /nginx" is among the directives. Each on its own port.
 run_nginx() {
-	local dir=$T/nginx user=
+	local dir=$T/nginx.$port user=
 	mkdir -p "$dir"
 	[ "$(id -u)" -ne 0 ] || user='user root;'
 	cat >"$dir/nginx.conf" <<-CONF

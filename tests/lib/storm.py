@@ -18,6 +18,7 @@ import time
 
 import fcgi
 import oracle
+from stalled import stalled
 
 VICTIMS = ["engine", "spawner", "program", "master", "all"]
 
@@ -67,6 +68,19 @@ def kill(pid):
         return False
 
 
+class Watch:
+    """How long something takes, what others had of the machine not counted, up
+    to four fifths: within of lib.sh is the same."""
+
+    def __init__(self):
+        self.began, self.stalled = time.monotonic(), stalled()
+
+    def seconds(self):
+        """So far."""
+        gone = time.monotonic() - self.began
+        return max(gone / 5, gone - (stalled() - self.stalled))
+
+
 class Daemon:
     """outlastd, started and killed."""
 
@@ -82,13 +96,13 @@ class Daemon:
 
     def start(self):
         """Start, and wait until it is ready."""
-        began = time.monotonic()
+        watch = Watch()
         self.master = subprocess.Popen(     # pylint: disable=R1732
             [self.options.outlastd, "-c",
              os.path.join(self.options.folder, "outlast.conf")],
             stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
         self.wait_ready()
-        self.slowest_start = max(self.slowest_start, time.monotonic() - began)
+        self.slowest_start = max(self.slowest_start, watch.seconds())
 
     def ready(self):
         """Whether /readyz says so."""
@@ -100,12 +114,12 @@ class Daemon:
 
     def wait_ready(self, seconds=20):
         """Give up on the whole storm when it does not come back."""
-        end = time.monotonic() + seconds
+        watch = Watch()
         while not self.ready():
             if self.master.poll() is not None:
                 raise SystemExit("storm: outlastd ended with "
                                  f"{self.master.returncode}")
-            if time.monotonic() > end:
+            if watch.seconds() > seconds:
                 raise SystemExit(f"storm: not ready within {seconds} s")
             time.sleep(0.01)
 
@@ -126,13 +140,13 @@ class Daemon:
 
     def nothing_left(self, pids, seconds=1.0):
         """After a kill of the master nothing of it may live for long."""
-        end = time.monotonic() + seconds
+        watch = Watch()
         while True:
             left = [pid for pid, (_, state, _) in processes().items()
                     if pid in pids and state != "Z"]
             if not left:
                 return
-            if time.monotonic() > end:
+            if watch.seconds() > seconds:
                 self.faults.append(f"left behind: {left}")
                 for pid in left:
                     kill(pid)
@@ -151,24 +165,25 @@ class Daemon:
         self.start()
 
     def strike(self, victim):
-        """One kill; ms until it is ready again, or None: nobody was there."""
+        """One kill; ms until it is ready again, without those that others
+        had of the machine; or None: nobody was there."""
         end = time.monotonic() + 0.2
         while not (pids := self.find(victim)):
             if time.monotonic() > end:
                 return None
             time.sleep(0.002)
         family = {pid for pid, _ in tree(self.master.pid)}
-        began = time.monotonic()
+        watch = Watch()
         if not all([kill(pid) for pid in pids]) and victim != "all":
             return None
         if victim in ("master", "all"):
             self.master.wait()
             self.nothing_left(family)
-            began = time.monotonic()
+            watch = Watch()
             self.start()
         else:
             self.wait_ready()
-        took = (time.monotonic() - began) * 1000
+        took = watch.seconds() * 1000
         if victim in ("engine", "spawner"):
             self.again()
         return took

@@ -7,10 +7,11 @@
 command -v clang-format >/dev/null || complain 'clang-format is not installed'
 files=$(sources src tests examples -- '*.c' '*.h')
 [ -n "$files" ] || complain 'no C files'
-for file in $files; do
-	out=$(clang-format --dry-run -Werror "$file" 2>&1) || complain \
-		"$file: clang-format would change it: $(head -1 <<<"$out")"
-done
+while read -r found; do
+	complain "${found%%:*}: clang-format would change it: $found"
+done < <(printf '%s\n' "$files" |
+	xargs -n 16 -P "$(nproc)" clang-format --dry-run -Werror 2>&1 |
+	grep error: | sort -t : -k 1,1 -u)
 while read -r found; do
 	complain "${found%%:*}:$(cut -d: -f2 <<<"$found"): blanks at the end"
 done < <(sources . -- '*.c' '*.h' '*.sh' '*.am' '*.ac' '*.py' '*.conf' |

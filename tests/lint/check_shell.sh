@@ -14,10 +14,12 @@ scripts=$({
 		done
 } | sort -u)
 [ -n "$scripts" ] || complain 'no scripts'
+# -x -P: with the library that a test sources.
+while read -r line; do
+	complain "$line"
+done < <(printf '%s\n' "$scripts" | xargs -P "$(nproc)" -I {} \
+	bash -c 'shellcheck -x -P "${1%/*}" -S warning -f gcc "$1"' - {} 2>&1)
 for script in $scripts; do
-	# -x -P: with the library that a test sources.
-	out=$(shellcheck -x -P "${script%/*}" -S warning -f gcc "$script") ||
-		while read -r line; do complain "$line"; done <<<"$out"
 	case $script in
 	*/lib/* | */lib.sh) ;;
 	*) [ -x "$script" ] || complain "$script: not executable" ;;

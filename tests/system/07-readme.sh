@@ -32,10 +32,9 @@ start slow "$T/slow" --listen "unix:$T/slow.sock"
 slow=$pid
 wait_for 5 test -S "$T/slow.sock"
 start_nginx keep "$T/slow.sock"
-began=$(now_ms)
+start_watch
 expect "the page" "$(http /)" 202
-took=$(($(now_ms) - began))
-[ $took -lt 1000 ] || fail "the page waited for the work item: $took ms"
+within 1000 'the page, which does not wait for the work item'
 expect "its text" "$(cat "$T/body")" "Thank you"
 stop "$slow" TERM 5
 expect "exit status after a stop" "$exited" 0

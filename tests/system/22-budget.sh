@@ -2,15 +2,14 @@
 # A stop ends within the budget, whatever the items, the program or its signal
 # handlers do; and what was not finished is named. Control: the same three
 # programs below a plain shell, which outlive the budget many times over.
+# alone: a budget is measured
 # shellcheck source=../lib/lib.sh
 . "$(dirname "$0")/../lib/lib.sh"
 
 pool_more='shutdown_delay 2s; shutdown_delay_max 2s; kill_grace 1s;'
-# took SECONDS WHAT: since $begin, with half a second of grace.
-took() {
-	local ms=$(($(now_ms) - begin))
-	say "$2: $ms ms"
-	[ $ms -le $(($1 * 1000 + 500)) ] || fail "$2: $ms ms of $1 s"
+# on_time SECONDS WHAT: since start_watch, with half a second of grace.
+on_time() {
+	within $(($1 * 1000 + 500)) "$2, within $1 s"
 }
 # item SOCKET ID [OPTIONS]: of a minute, which does not listen.
 item() {
@@ -76,9 +75,9 @@ item "$T/app.sock" stubborn
 item "$T/app.sock" minds '&mind=1'
 item "$T/app.sock" greedy '&extend=900'
 old=$(serving)
-begin=$(now_ms)
+start_watch
 stop "$outlastd" TERM 8
-took 2 'stop with a stubborn item'
+on_time 2 'stop with a stubborn item'
 alive "$old" && fail 'the process outlived its budget'
 expect 'the item that minds' "$(lines '^end minds [0-9]+ fail 1' "$T/ledger")" 1
 grep -q stubborn "$T/outlastd.log" || fail 'the log does not name the lost item'
@@ -89,11 +88,11 @@ start_outlastd
 wait_for 10 serves
 item "$T/app.sock" stubborn
 old=$(serving)
-begin=$(now_ms)
+start_watch
 write_conf 2 "$APP"
 reload
 gone 8 "$old" || fail 'the retired process outlived its budget'
-took 2 'recycle with a stubborn item'
+on_time 2 'recycle with a stubborn item'
 wait_for 1 serves_other "$old"
 stop "$outlastd" TERM 8
 
@@ -106,9 +105,9 @@ for freeze in '' 'env FREEZE 1;'; do
 	wait_for 10 grep -q deaf "$T/outlastd.log"
 	deaf=$(children "$outlastd" | head -1)
 	sleep 0.3
-	begin=$(now_ms)
+	start_watch
 	stop "$outlastd" TERM 8
-	took 2 "stop of a deaf program $freeze"
+	on_time 2 "stop of a deaf program $freeze"
 	alive "$deaf" && fail 'it is still there'
 	pool_more=$base_more
 done
@@ -118,11 +117,11 @@ write_conf 4 "$APP"
 start_outlastd
 wait_for 10 serves
 item "$T/app.sock" stubborn
-begin=$(now_ms)
+start_watch
 kill -TERM "$outlastd"
 sleep 0.3
 stop "$outlastd" TERM 3
-took 1 'stop with a second TERM'
+on_time 1 'stop with a second TERM'
 
 say "the controls had TERM $(($(now_ms) - control_begin)) ms ago"
 [ $(($(now_ms) - control_begin)) -gt 2500 ] || fail 'too early for the controls'

@@ -5,6 +5,7 @@
 # Beside the load items are queued; each that was accepted runs and ends once,
 # whether a recycle came between or not.
 # One trial: 10 s for each kind.
+# alone: what it can bear is measured first
 # shellcheck source=../lib/lib.sh
 . "$(dirname "$0")/../lib/lib.sh"
 

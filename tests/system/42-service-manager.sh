@@ -2,6 +2,7 @@
 # What outlastd tells the service manager: READY once each pool has a process
 # that is ready and not before, also not after a reload; a reload; a stop, and
 # how long it may take, again when a process is granted more time.
+# alone: time is measured
 # shellcheck source=../lib/lib.sh
 . "$(dirname "$0")/../lib/lib.sh"
 
@@ -58,10 +59,9 @@ wait_for 5 told "'READY=1'"
 grep -q "'RELOADING=1', 'MONOTONIC_USEC=[0-9]*'" "$T/manager.log" ||
 	fail 'no word of the reload'
 
-begin=$(now_ms)
+start_watch
 stop "$outlastd" TERM 8
-took=$(($(now_ms) - begin))
-say "the stop took $took ms"
+within 3500 'the stop'
 expect 'exit status' "$exited" 0
 told "'STOPPING=1'" || fail 'no word of the stop'
 told "'EXTEND_TIMEOUT_USEC=3000000'" || fail 'no word of how long it takes'
@@ -69,10 +69,10 @@ told "'EXTEND_TIMEOUT_USEC=3000000'" || fail 'no word of how long it takes'
 # reaping, and because it says nothing of less than a second.
 usec=$(sed -n 's/.*EXTEND_TIMEOUT_USEC=\([0-9]*\).*/\1/p' "$T/manager.log" |
 	tail -n 1)
-{ [ "$usec" -gt 5000000 ] && [ "$usec" -lt 5750000 ]; } ||
+{ [ "$usec" -gt $((5000000 - stalled * 1000)) ] && [ "$usec" -lt 5750000 ]; } ||
 	fail "of the extension it said $usec us"
 told "'STATUS=stopping, 1 processes left'" || fail 'no status'
-{ [ $took -gt 2200 ] && [ $took -lt 3500 ]; } ||
+[ $took -gt 2200 ] ||
 	fail 'the process was not given the time that it needed'
 grep -q 'asks for 2\.[0-9] s more than shutdown_delay_max' "$T/outlastd.log" ||
 	fail 'the log does not say what was refused'
@@ -128,9 +128,12 @@ write_conf 2 "$T/greedy.py"
 : >"$T/manager.log"
 NOTIFY_SOCKET=$T/manager.sock start_outlastd
 wait_for 5 told "'READY=1'"
+start_watch
 stop "$outlastd" TERM 8
+stop_watch
 words=$(lines EXTEND_TIMEOUT_USEC "$T/manager.log")
-{ [ "$words" -ge 2 ] && [ "$words" -le 3 ]; } ||
+# One a second: its hundred may take longer where others have the machine.
+{ [ "$words" -ge 2 ] && [ "$words" -le $((3 + stalled / 1000)) ]; } ||
 	fail "$words words of the extension"
 
 # One that needs more than it may have is ended at the extended deadline.
@@ -138,9 +141,7 @@ write_conf 3 "$T/slow.py"
 : >"$T/manager.log"
 NOTIFY_SOCKET=$T/manager.sock start_outlastd
 wait_for 5 told "'READY=1'"
-begin=$(now_ms)
+start_watch
 stop "$outlastd" TERM 8
-took=$(($(now_ms) - begin))
-say "the stop took $took ms"
-{ [ $took -ge 4000 ] && [ $took -le 4500 ]; } ||
-	fail "the deadline was not the extended one: $took ms"
+within 4500 'the stop at the extended deadline'
+[ $took -ge 4000 ] || fail "the deadline was not the extended one: $took ms"

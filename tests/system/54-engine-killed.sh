@@ -2,6 +2,7 @@
 # The engine is killed: its programs end with it, and only then a new one
 # starts, within a second; requests wait for it in the backlog. One that dies
 # again and again is waited for longer and longer, and the log says so.
+# alone: time is measured
 # shellcheck source=../lib/lib.sh
 . "$(dirname "$0")/../lib/lib.sh"
 # shellcheck source=../lib/roles.sh
@@ -25,15 +26,15 @@ first=$id
 engine=$(role engine) spawner=$(role spawner)
 [ -n "$engine" ] || fail 'no child is called "outlastd: engine"'
 [ -n "$spawner" ] || fail 'no child is called "outlastd: spawner"'
-sleep 0.3
-expect 'programs that run' "$(pids_in "$out/pids" | wc -l)" 2
+both_run() {
+	[ "$(pids_in "$out/pids" | wc -l)" = 2 ]
+}
+wait_for 5 both_run
 cp "$out/pids" "$T/pids"
-began=$(now_ms)
+start_watch
 kill -KILL "$engine"
 expect 'what /livez says' "$(answer /livez)" 200
-took=$(($(now_ms) - began))
-say "answered $took ms after the kill"
-[ $took -lt 1000 ] || fail "the next engine answered after $took ms"
+within 1000 'the answer after the kill'
 other_role engine "$engine" || fail 'there is no other engine'
 other_role spawner "$spawner" || fail 'the spawner outlived its engine'
 none_left "$T/pids" || fail 'a program outlived its engine'
@@ -46,13 +47,11 @@ has_attempt "$first" 2 || fail 'the lost attempt was not charged'
 # Again, soon after the start: a second's pause, then two.
 for pause in 1 2; do
 	engine=$(role engine)
-	began=$(now_ms)
+	start_watch
 	kill -KILL "$engine"
 	expect 'what /livez says' "$(answer /livez)" 200
-	took=$(($(now_ms) - began))
-	say "answered $took ms after kill $((pause + 1))"
+	within $((pause * 1000 + 1000)) "the answer after kill $((pause + 1))"
 	[ $took -ge $((pause * 1000)) ] || fail "no pause of $pause s: $took ms"
-	[ $took -lt $((pause * 1000 + 1000)) ] || fail "$took ms for $pause s"
 	said "the engine died $((pause + 1)) times in a row; the next one starts in $pause s" ||
 		fail 'no word of the pause'
 done
