@@ -50,6 +50,14 @@ struct ol_conf_env {
 	char *value;
 };
 
+enum { OL_CONF_CLOCK_MAX = 24 };
+
+/* Times of the day, in order: minutes since midnight. */
+struct ol_conf_clock {
+	int n;
+	short minutes[OL_CONF_CLOCK_MAX];
+};
+
 /* One pool block. Times are nanoseconds. */
 struct ol_conf_pool {
 	TAILQ_ENTRY(ol_conf_pool) link;
@@ -67,7 +75,11 @@ struct ol_conf_pool {
 	int64_t shutdown_delay_max; /* >= shutdown_delay */
 	int64_t kill_grace;
 	int64_t startup_time_limit;
-	int64_t recycle_time; /* age at which a process is replaced; 0: off */
+	/* When a process is replaced; each 0, or none: off. */
+	int64_t recycle_time;		  /* its age */
+	int recycle_requests;		  /* that it has answered */
+	int64_t recycle_memory;		  /* bytes of it in memory */
+	struct ol_conf_clock recycle_at;  /* local time */
 	const struct ol_directive *block; /* as written; the reading's */
 };
 

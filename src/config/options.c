@@ -67,6 +67,11 @@ static const struct ol_option_parameter api_parameters[] = {
 static const struct ol_option_parameter recycle_parameters[] = {
 	{ "time", OL_KIND_TIME, IN_POOL(recycle_time), OL_SEC(1), YEAR, NULL,
 	    NULL },
+	{ "requests", OL_KIND_NUMBER, IN_POOL(recycle_requests), 1, INT_MAX,
+	    NULL, NULL },
+	{ "memory", OL_KIND_SIZE, IN_POOL(recycle_memory), 1 << 20, TERABYTE,
+	    NULL, NULL },
+	{ "at", OL_KIND_CLOCK, IN_POOL(recycle_at), 0, 0, NULL, NULL },
 	{ .name = NULL },
 };
 
@@ -433,12 +438,14 @@ static const struct ol_option rows[] = {
 	{
 	    .name = "recycle",
 	    .context = OL_IN_POOL,
-	    .syntax = "time=TIME",
+	    .syntax =
+		"[time=TIME] [requests=NUMBER] [memory=SIZE] [at=HH:MM,...]",
 	    .kind = OL_KIND_SET,
 	    .pool = IN_POOL(recycle_time),
 	    .parameters = recycle_parameters,
 	    .flags = OL_RELOADABLE,
-	    .help = "replace each process at that age",
+	    .help =
+		"replace each process at that age, after so many requests, at that size, at that time of day",
 	},
 	{
 	    .name = "retries",

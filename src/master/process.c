@@ -182,6 +182,22 @@ err:
 	return NULL;
 }
 
+int64_t
+ol_process_memory(const struct ol_process *p)
+{
+	long long pages = -1;
+	char path[48];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/statm", (int)p->pid);
+	if ((f = fopen(path, "re")) == NULL)
+		return -1;
+	if (fscanf(f, "%*d %lld", &pages) != 1)
+		pages = -1;
+	fclose(f);
+	return pages == -1 ? -1 : pages * sysconf(_SC_PAGESIZE);
+}
+
 void
 ol_process_tell(struct ol_process *p, int seconds)
 {

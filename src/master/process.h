@@ -38,6 +38,7 @@ struct ol_process {
 	int64_t tasks;
 	int64_t requests;
 	char status[256];
+	int64_t measured;	      /* when its memory was; 0: never */
 	unsigned rubbish;	      /* datagrams that could not be read */
 	const char *killed;	      /* why we killed it; NULL: we did not */
 	bool leaving;		      /* it was told */
@@ -69,6 +70,12 @@ struct ol_process_options {
  * 127 and says why in its crash report. NULL: logged.
  */
 struct ol_process *ol_process_start(const struct ol_process_options *);
+
+/*
+ * Bytes of it that are in memory, as ps(1) shows them (RSS): what it shares
+ * with others counts in full. -1: unknown.
+ */
+int64_t ol_process_memory(const struct ol_process *);
 
 /* SIGTERM with so many seconds left; see acts.h. */
 void ol_process_tell(struct ol_process *, int seconds);

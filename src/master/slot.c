@@ -46,7 +46,15 @@ leaving(const struct ol_slot *s)
 static const char *
 reason_text(const struct ol_slot *s)
 {
-	return s->reason == OL_SLOT_AGE ? "recycle time" : "reload";
+	static const char *const texts[] = {
+		[OL_SLOT_RELOAD] = "reload",
+		[OL_SLOT_AGE] = "recycle time",
+		[OL_SLOT_REQUESTS] = "recycle requests",
+		[OL_SLOT_MEMORY] = "recycle memory",
+		[OL_SLOT_CLOCK] = "recycle at",
+	};
+
+	return texts[s->reason];
 }
 
 static int64_t
@@ -484,6 +492,8 @@ step(struct ol_slot *s, int64_t now)
 			move(s, OL_SLOT_RECYCLE, now);
 			return 0;
 		}
+		if (s->hold && s->reason != OL_SLOT_RELOAD)
+			return OL_NEVER;
 		break;
 	case OL_SLOT_BACKOFF:
 		break;
@@ -577,6 +587,22 @@ is(const struct ol_seat *seat, unsigned generation)
 	return generation != 0 && seat->generation == generation;
 }
 
+bool
+ol_slot_worn(struct ol_slot *s, unsigned generation, enum ol_slot_reason reason,
+    int64_t now)
+{
+	if (s->state != OL_SLOT_UP || s->renew || !is(&s->current, generation))
+		return false;
+	ol_slot_recycle(s, reason, now);
+	return true;
+}
+
+void
+ol_slot_hold(struct ol_slot *s, bool hold)
+{
+	s->hold = hold;
+}
+
 static struct ol_leaver *
 find_leaver(struct ol_slot *s, unsigned generation)
 {
@@ -631,6 +657,12 @@ ol_slot_exited(
 	else if (is(&s->next, generation))
 		move(s, OL_SLOT_NEXT_EXITED, now);
 	s->how = NULL;
+}
+
+bool
+ol_slot_renews(const struct ol_slot *s)
+{
+	return s->state == OL_SLOT_RENEWING;
 }
 
 bool

@@ -51,7 +51,11 @@ enum ol_slot_event {
 
 enum ol_slot_reason {
 	OL_SLOT_RELOAD, /* its configuration changed */
-	OL_SLOT_AGE,	/* recycle time */
+	/* What "recycle" names. */
+	OL_SLOT_AGE,
+	OL_SLOT_REQUESTS,
+	OL_SLOT_MEMORY,
+	OL_SLOT_CLOCK,
 };
 
 /* Times in nanoseconds, as in the configuration. */
@@ -88,6 +92,7 @@ struct ol_slot {
 	int64_t stagger;	    /* taken off recycle_time */
 	bool renew;		    /* a recycle is wanted and not begun */
 	bool waits;		    /* the log knows that it waits for room */
+	bool hold;		    /* another slot's turn; see ol_slot_hold */
 	enum ol_slot_reason reason; /* of renew, or of RENEWING */
 	const char *why;	    /* of the STOP in work */
 	bool no_limit;		    /* of the same */
@@ -130,6 +135,19 @@ void ol_slot_stop_now(struct ol_slot *, int64_t now);
 
 void ol_slot_recycle(struct ol_slot *, enum ol_slot_reason, int64_t now);
 
+/*
+ * The process of that generation has reached a limit of "recycle". False when
+ * that changes nothing: it does not serve, or is to be replaced anyway.
+ */
+bool ol_slot_worn(
+    struct ol_slot *, unsigned generation, enum ol_slot_reason, int64_t now);
+
+/*
+ * While held, a slot begins no recycle but one by a reload: those of a pool
+ * take turns, so that its caches are not all cold at once.
+ */
+void ol_slot_hold(struct ol_slot *, bool hold);
+
 /* What the process of a generation said or did. Unknown ones are ignored. */
 void ol_slot_ready(struct ol_slot *, unsigned generation, int64_t now);
 void ol_slot_stopping(struct ol_slot *, unsigned generation, int64_t now);
@@ -137,6 +155,9 @@ void ol_slot_extend(
     struct ol_slot *, unsigned generation, int64_t asked, int64_t now);
 void ol_slot_exited(
     struct ol_slot *, unsigned generation, const char *how, int64_t now);
+
+/* Whether a successor is being started. */
+bool ol_slot_renews(const struct ol_slot *);
 
 /* Whether a READY process holds the slot. */
 bool ol_slot_serves(const struct ol_slot *);

@@ -33,7 +33,7 @@ static const char whole[] =
     "    shutdown_delay_max 10m;\n"
     "    kill_grace 500ms;\n"
     "    startup_time_limit 5s;\n"
-    "    recycle time=29h;\n"
+    "    recycle time=29h requests=10000 memory=256m at=15:30,03:00;\n"
     "}\n"
     "pool blog { listen [::1]:9000; program /b; }\n";
 
@@ -142,6 +142,11 @@ test_values_arrive(void **state)
 	assert_true(pool->kill_grace == OL_MSEC(500));
 	assert_true(pool->startup_time_limit == OL_SEC(5));
 	assert_true(pool->recycle_time == OL_SEC(29 * 3600));
+	assert_int_equal(pool->recycle_requests, 10000);
+	assert_true(pool->recycle_memory == 256 << 20);
+	assert_int_equal(pool->recycle_at.n, 2);
+	assert_int_equal(pool->recycle_at.minutes[0], 3 * 60);
+	assert_int_equal(pool->recycle_at.minutes[1], 15 * 60 + 30);
 	pool = pool_of(conf, "blog");
 	assert_string_equal(pool->user, "outlast-run");
 	assert_int_equal(pool->uid, 1002);
@@ -178,6 +183,9 @@ test_defaults(void **state)
 	assert_true(pool->kill_grace == OL_SEC(10));
 	assert_true(pool->startup_time_limit == OL_SEC(90));
 	assert_true(pool->recycle_time == 0);
+	assert_int_equal(pool->recycle_requests, 0);
+	assert_true(pool->recycle_memory == 0);
+	assert_int_equal(pool->recycle_at.n, 0);
 	ol_conf_free(conf);
 }
 

@@ -537,6 +537,41 @@ test_recycle_by_age(void **state)
 	assert_non_null(strstr(r[0].said, "leaves (recycle time)"));
 }
 
+/* A limit that the process itself has reached. */
+static void
+test_recycle_when_worn(void **state)
+{
+	struct ol_slot s;
+	struct record r;
+
+	(void)state;
+	bring_up(&s, &r, &usual);
+	assert_false(ol_slot_worn(&s, 7, OL_SLOT_REQUESTS, t0));
+	assert_true(ol_slot_worn(&s, 1, OL_SLOT_REQUESTS, t0));
+	/* It goes on reporting. */
+	assert_false(ol_slot_worn(&s, 1, OL_SLOT_MEMORY, t0));
+	/* Another slot's turn. */
+	ol_slot_hold(&s, true);
+	assert_int_equal(tick(&s, t0), OL_NEVER);
+	assert_acts(&r, "");
+	ol_slot_hold(&s, false);
+	tick(&s, t0);
+	assert_acts(&r, "start 2; ");
+	/* The successor is not thrown away for it. */
+	assert_false(ol_slot_worn(&s, 1, OL_SLOT_REQUESTS, t0));
+	assert_true(ol_slot_renews(&s));
+	ol_slot_ready(&s, 2, t0);
+	assert_acts(&r, "tell 1 90; ");
+	assert_non_null(strstr(r.said, "leaves (recycle requests)"));
+	/* A reload does not wait for its turn. */
+	assert_true(ol_slot_worn(&s, 2, OL_SLOT_CLOCK, t0));
+	ol_slot_hold(&s, true);
+	ol_slot_recycle(&s, OL_SLOT_RELOAD, t0);
+	tick(&s, t0);
+	assert_acts(&r, "start 3; ");
+	assert_int_equal(r.impossible, 0);
+}
+
 /* --- A million events at random. --- */
 
 static uint64_t
@@ -809,6 +844,7 @@ main(void)
 		cmocka_unit_test(test_reload_while_starting),
 		cmocka_unit_test(test_times_of_the_start),
 		cmocka_unit_test(test_recycle_by_age),
+		cmocka_unit_test(test_recycle_when_worn),
 		cmocka_unit_test(test_random_life),
 	};
 
