@@ -75,6 +75,8 @@ struct ol_conf_pool {
 	int64_t shutdown_delay_max; /* >= shutdown_delay */
 	int64_t kill_grace;
 	int64_t startup_time_limit;
+	int64_t ping_interval;	    /* 0: no pings */
+	int64_t ping_response_time; /* >= 2 * ping_interval */
 	/* When a process is replaced; each 0, or none: off. */
 	int64_t recycle_time;		  /* its age */
 	int recycle_requests;		  /* that it has answered */
@@ -243,7 +245,7 @@ void ol_conf_print_table(FILE *out);
  * Whether a process started for one block may serve on under the other: they
  * may differ in the number of processes, in the listener's mode, group and
  * backlog, and in the times that only the master keeps (recycle, kill_grace,
- * startup_time_limit).
+ * startup_time_limit, ping_response_time).
  */
 bool ol_conf_pool_same_process(
     const struct ol_conf_pool *, const struct ol_conf_pool *);

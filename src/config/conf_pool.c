@@ -102,6 +102,29 @@ check_delays(struct ol_draft *draft, const struct ol_conf_pool *pool,
 		    "shutdown_delay is here");
 }
 
+static void
+check_pings(struct ol_draft *draft, const struct ol_conf_pool *pool,
+    const struct ol_seen *seen)
+{
+	const struct ol_directive *interval, *response;
+
+	if (pool->ping_response_time >= 2 * pool->ping_interval)
+		return;
+	interval = ol_draft_origin(draft, seen, OL_IN_POOL, "ping_interval");
+	response =
+	    ol_draft_origin(draft, seen, OL_IN_POOL, "ping_response_time");
+	ol_diagnostic_error(draft->diagnostics,
+	    interval != NULL   ? interval->words[1].place
+	    : response != NULL ? response->words[1].place
+			       : pool->block->words[1].place,
+	    "\"ping_response_time\" of pool \"%s\" is less than twice its "
+	    "\"ping_interval\": one late ping would kill a process",
+	    pool->name);
+	if (interval != NULL && response != NULL)
+		ol_diagnostic_note(draft->diagnostics, response->words[1].place,
+		    "ping_response_time is here");
+}
+
 static size_t
 count_digits(int n)
 {
@@ -153,6 +176,8 @@ ol_conf_pool_read(struct ol_draft *draft, const struct ol_directive *block)
 	    draft, block, &seen, &pool->user, &pool->uid, &pool->gid);
 	if (good && !draft->failed)
 		check_delays(draft, pool, &seen);
+	if (good && !draft->failed)
+		check_pings(draft, pool, &seen);
 	if (name == NULL) {
 		ol_conf_pool_free(pool);
 		return;
@@ -193,7 +218,7 @@ ol_conf_pool_same_process(
 	    a->gid != b->gid || !same_text(a->directory, b->directory) ||
 	    a->shutdown_delay != b->shutdown_delay ||
 	    a->shutdown_delay_max != b->shutdown_delay_max ||
-	    a->nenv != b->nenv)
+	    a->ping_interval != b->ping_interval || a->nenv != b->nenv)
 		return false;
 	for (i = 0; a->program[i] != NULL; i++)
 		if (b->program[i] == NULL ||

@@ -112,6 +112,8 @@ on_notify(struct ol_process *p, const struct ol_notify *n, void *arg)
 		ol_slot_ready(&place->slot, p->generation, now);
 		pool->was_ready = true;
 	}
+	if (n->watchdog)
+		ol_slot_alive(&place->slot, p->generation, now);
 	if (n->stopping)
 		ol_slot_stopping(&place->slot, p->generation, now);
 	if (n->extend_usec > 0 && ol_slot_leaves(&place->slot, p->generation)) {
@@ -120,7 +122,8 @@ on_notify(struct ol_process *p, const struct ol_notify *n, void *arg)
 		deadline = ol_slot_deadline(&place->slot);
 		pool->hooks->on_deadline(pool->hooks->arg, deadline);
 	}
-	if (n->ready || n->stopping || n->extend_usec > 0 || worn)
+	if (n->ready || n->stopping || n->watchdog || n->extend_usec > 0 ||
+	    worn)
 		pool->hooks->on_change(pool->hooks->arg);
 }
 
@@ -156,6 +159,15 @@ act_tell(void *arg, unsigned generation, int seconds)
 }
 
 static void
+act_abort(void *arg, unsigned generation)
+{
+	struct ol_process *p = find(arg, generation);
+
+	if (p != NULL)
+		ol_process_abort(p);
+}
+
+static void
 act_kill(void *arg, unsigned generation, const char *why)
 {
 	struct place *place = arg;
@@ -182,6 +194,7 @@ act_say(
 static const struct ol_acts acts = {
 	.start = act_start,
 	.tell = act_tell,
+	.abort = act_abort,
 	.kill = act_kill,
 	.say = act_say,
 };
@@ -260,6 +273,8 @@ ol_pool_apply(struct ol_pool *pool, const struct ol_conf_pool *conf,
 		.kill_grace = conf->kill_grace,
 		.startup_time_limit = conf->startup_time_limit,
 		.recycle_time = conf->recycle_time,
+		.ping_response_time =
+		    conf->ping_interval != 0 ? conf->ping_response_time : 0,
 	};
 	bool renew = pool->conf != NULL &&
 		     !(listener == pool->listener &&

@@ -14,6 +14,7 @@
 #include "master/child.h"
 #include "master/crash.h"
 #include "master/process.h"
+#include "master/threads.h"
 
 /* The next datagram: 1 read, 0 none waits, -1 rubbish. */
 static int
@@ -83,7 +84,7 @@ on_notify_readable(void *arg)
 static char **
 make_env(const struct ol_process *p, const struct ol_process_options *o)
 {
-	char *extra[6], **env;
+	char *extra[7], **env;
 	size_t i, n = 0;
 
 #define ADD(...) \
@@ -99,6 +100,10 @@ make_env(const struct ol_process *p, const struct ol_process_options *o)
 	    (long long)(o->conf->shutdown_delay / OL_SEC(1)));
 	ADD("OUTLAST_SHUTDOWN_DELAY_MAX=%lld",
 	    (long long)(o->conf->shutdown_delay_max / OL_SEC(1)));
+	/* Twice in that time, it pings. */
+	if (o->conf->ping_interval != 0)
+		ADD("WATCHDOG_USEC=%lld",
+		    (long long)(o->conf->ping_interval * 2 / 1000));
 #undef ADD
 	env = ol_child_env(o->conf, (const char *const *)extra, n);
 	for (i = 0; i < n; i++)
@@ -213,6 +218,17 @@ ol_process_tell(struct ol_process *p, int seconds)
 }
 
 void
+ol_process_abort(struct ol_process *p)
+{
+	let_go(p);
+	p->aborted = true;
+	ol_threads_log(&p->log, p->pid);
+	if (kill(p->pid, SIGABRT) == -1)
+		ol_log_error(
+		    &p->log, "cannot send SIGABRT: %s", strerror(errno));
+}
+
+void
 ol_process_kill(struct ol_process *p, const char *why)
 {
 	p->killed = why;
@@ -260,6 +276,7 @@ log_crash(struct ol_process *p, const struct ol_house *house, int slot,
 	path = ol_crash_keep(&p->log, house->crash_folder, name, report, len);
 	ol_log_error(&p->log, "%s %s; report: %s",
 	    WIFEXITED(status) ? "ended by itself and left a crash report:"
+	    : p->aborted      ? "hung, and was ended with"
 			      : "crashed with",
 	    summary, path != NULL ? path : "not kept");
 	ol_crash_log(&p->log, report, len);
@@ -272,7 +289,8 @@ ended_by_us(const struct ol_process *p, int status)
 {
 	if (WIFEXITED(status))
 		return true;
-	return p->killed != NULL || (p->leaving && WTERMSIG(status) == SIGTERM);
+	return p->killed != NULL || p->aborted ||
+	       (p->leaving && WTERMSIG(status) == SIGTERM);
 }
 
 void

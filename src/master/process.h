@@ -42,6 +42,7 @@ struct ol_process {
 	unsigned rubbish;	      /* datagrams that could not be read */
 	const char *killed;	      /* why we killed it; NULL: we did not */
 	bool leaving;		      /* it was told */
+	bool aborted;		      /* because it hung */
 	struct ol_listener *listener; /* a reference until it leaves */
 	int crash_fd;
 	char *notify_path;
@@ -79,6 +80,9 @@ int64_t ol_process_memory(const struct ol_process *);
 
 /* SIGTERM with so many seconds left; see acts.h. */
 void ol_process_tell(struct ol_process *, int seconds);
+
+/* It hangs: log what its threads do, and send SIGABRT for its own report. */
+void ol_process_abort(struct ol_process *);
 
 /* SIGKILL to its group. why is static. */
 void ol_process_kill(struct ol_process *, const char *why);

@@ -120,6 +120,7 @@ start(struct ol_slot *s, struct ol_seat *seat, int64_t now)
 		.generation = ++s->generation,
 		.started = now,
 		.ready = OL_NEVER,
+		.alive = OL_NEVER,
 		.shutdown_delay = s->rules.shutdown_delay,
 		.shutdown_delay_max = s->rules.shutdown_delay_max,
 	};
@@ -263,6 +264,23 @@ current_left(struct ol_slot *s, int64_t now)
 }
 
 static void
+say_hung(struct ol_slot *s, int64_t now)
+{
+	say(s, s->current.generation, OL_LOG_ERROR,
+	    "hangs: no ping (WATCHDOG=1) in %.1f s",
+	    seconds(now - s->current.alive));
+}
+
+static void
+current_hangs(struct ol_slot *s, int64_t now)
+{
+	say_hung(s, now);
+	pace(s, &s->current, now);
+	leave(s, &s->current, OL_LEAVER_ABORT, "hangs", now);
+	say_due(s, now);
+}
+
+static void
 promote(struct ol_slot *s, int64_t now)
 {
 	(void)now;
@@ -282,6 +300,14 @@ static void
 current_left_early(struct ol_slot *s, int64_t now)
 {
 	leave(s, &s->current, OL_LEAVER_ITSELF, "by itself", now);
+	promote(s, now);
+}
+
+static void
+current_hangs_early(struct ol_slot *s, int64_t now)
+{
+	say_hung(s, now);
+	leave(s, &s->current, OL_LEAVER_ABORT, "hangs", now);
 	promote(s, now);
 }
 
@@ -342,6 +368,7 @@ static const struct {
 	    [OL_SLOT_EXITED] = NO,
 	    [OL_SLOT_LATE] = NO,
 	    [OL_SLOT_LEFT] = NO,
+	    [OL_SLOT_HUNG] = NO,
 	    [OL_SLOT_NEXT_READY] = NO,
 	    [OL_SLOT_NEXT_EXITED] = NO,
 	    [OL_SLOT_NEXT_LATE] = NO,
@@ -356,6 +383,7 @@ static const struct {
 	    [OL_SLOT_EXITED] = NO,
 	    [OL_SLOT_LATE] = NO,
 	    [OL_SLOT_LEFT] = NO,
+	    [OL_SLOT_HUNG] = NO,
 	    [OL_SLOT_NEXT_READY] = NO,
 	    [OL_SLOT_NEXT_EXITED] = NO,
 	    [OL_SLOT_NEXT_LATE] = NO,
@@ -370,6 +398,7 @@ static const struct {
 	    [OL_SLOT_EXITED] = { current_ended, OL_SLOT_BACKOFF },
 	    [OL_SLOT_LATE] = { current_is_late, OL_SLOT_BACKOFF },
 	    [OL_SLOT_LEFT] = { current_left, OL_SLOT_BACKOFF },
+	    [OL_SLOT_HUNG] = NO,
 	    [OL_SLOT_NEXT_READY] = NO,
 	    [OL_SLOT_NEXT_EXITED] = NO,
 	    [OL_SLOT_NEXT_LATE] = NO,
@@ -384,6 +413,7 @@ static const struct {
 	    [OL_SLOT_EXITED] = { current_ended, OL_SLOT_BACKOFF },
 	    [OL_SLOT_LATE] = NO,
 	    [OL_SLOT_LEFT] = { current_left, OL_SLOT_BACKOFF },
+	    [OL_SLOT_HUNG] = { current_hangs, OL_SLOT_BACKOFF },
 	    [OL_SLOT_NEXT_READY] = NO,
 	    [OL_SLOT_NEXT_EXITED] = NO,
 	    [OL_SLOT_NEXT_LATE] = NO,
@@ -398,6 +428,7 @@ static const struct {
 	    [OL_SLOT_EXITED] = { current_ended_early, OL_SLOT_STARTING },
 	    [OL_SLOT_LATE] = NO,
 	    [OL_SLOT_LEFT] = { current_left_early, OL_SLOT_STARTING },
+	    [OL_SLOT_HUNG] = { current_hangs_early, OL_SLOT_STARTING },
 	    [OL_SLOT_NEXT_READY] = { next_is_ready, OL_SLOT_UP },
 	    [OL_SLOT_NEXT_EXITED] = { next_ended, OL_SLOT_UP },
 	    [OL_SLOT_NEXT_LATE] = { next_is_late, OL_SLOT_UP },
@@ -448,6 +479,37 @@ too_old(const struct ol_slot *s)
 	    s->current.ready, s->rules.recycle_time - s->stagger);
 }
 
+/* When current hangs. */
+static int64_t
+hung(const struct ol_slot *s)
+{
+	if (s->rules.ping_response_time == 0 || s->current.alive == OL_NEVER)
+		return OL_NEVER;
+	return ol_clock_after(s->current.alive, s->rules.ping_response_time);
+}
+
+/*
+ * When to look at current again; 0: it hangs, and was sent away. When it is we
+ * who come late, its ping may wait behind us: it gets another second.
+ */
+static int64_t
+check_ping(struct ol_slot *s, int64_t now)
+{
+	if (now > ol_clock_after(hung(s), OL_SEC(1)))
+		s->current.alive =
+		    now + OL_SEC(1) - s->rules.ping_response_time;
+	if (now < hung(s))
+		return hung(s);
+	move(s, OL_SLOT_HUNG, now);
+	return 0;
+}
+
+static int64_t
+sooner(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
+}
+
 /* When a process may be started, in a state where one is awaited. */
 static int64_t
 start_due(const struct ol_slot *s)
@@ -470,6 +532,11 @@ wait_for_room(struct ol_slot *s)
 static int64_t
 step(struct ol_slot *s, int64_t now)
 {
+	int64_t ping = OL_NEVER;
+
+	if ((s->state == OL_SLOT_UP || s->state == OL_SLOT_RENEWING) &&
+	    (ping = check_ping(s, now)) == 0)
+		return 0;
 	switch (s->state) {
 	case OL_SLOT_EMPTY:
 	case OL_SLOT_STATES:
@@ -481,28 +548,28 @@ step(struct ol_slot *s, int64_t now)
 		return 0;
 	case OL_SLOT_RENEWING:
 		if (now < late(s, &s->next))
-			return late(s, &s->next);
+			return sooner(late(s, &s->next), ping);
 		move(s, OL_SLOT_NEXT_LATE, now);
 		return 0;
 	case OL_SLOT_UP:
 		if (!s->renew) {
 			if (now < too_old(s))
-				return too_old(s);
+				return sooner(too_old(s), ping);
 			s->reason = OL_SLOT_AGE;
 			move(s, OL_SLOT_RECYCLE, now);
 			return 0;
 		}
 		if (s->hold && s->reason != OL_SLOT_RELOAD)
-			return OL_NEVER;
+			return ping;
 		break;
 	case OL_SLOT_BACKOFF:
 		break;
 	}
 	if (now < start_due(s))
-		return start_due(s);
+		return sooner(start_due(s), ping);
 	if (!has_room(s)) {
 		wait_for_room(s);
-		return OL_NEVER;
+		return ping;
 	}
 	move(s, OL_SLOT_DUE, now);
 	return 0;
@@ -622,6 +689,15 @@ ol_slot_ready(struct ol_slot *s, unsigned generation, int64_t now)
 		move(s, OL_SLOT_READY, now);
 	else if (is(&s->next, generation))
 		move(s, OL_SLOT_NEXT_READY, now);
+}
+
+void
+ol_slot_alive(struct ol_slot *s, unsigned generation, int64_t now)
+{
+	if (is(&s->current, generation))
+		s->current.alive = now;
+	else if (is(&s->next, generation))
+		s->next.alive = now;
 }
 
 void

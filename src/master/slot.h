@@ -9,6 +9,9 @@
  * process itself asks for it, and then nothing is started until one is gone.
  * So a slot never has more than three processes.
  *
+ * A READY process that has pinged once must go on pinging: one that does not
+ * for ping_response_time hangs, is killed and replaced.
+ *
  * Whatever ends unasked is replaced at once when it had been ready for 10 s,
  * else after 250 ms, doubled each time up to 30 s; 60 s of READY reset that.
  */
@@ -42,7 +45,8 @@ enum ol_slot_event {
 	OL_SLOT_EXITED,	    /* current was reaped */
 	OL_SLOT_LATE,	    /* current is not READY in startup_time_limit */
 	OL_SLOT_LEFT,	    /* current said STOPPING=1, unasked */
-	OL_SLOT_NEXT_READY, /* the same four of the successor */
+	OL_SLOT_HUNG,	    /* current pings no more */
+	OL_SLOT_NEXT_READY, /* the same of the successor, but HUNG */
 	OL_SLOT_NEXT_EXITED,
 	OL_SLOT_NEXT_LATE,
 	OL_SLOT_NEXT_LEFT,
@@ -64,13 +68,15 @@ struct ol_slot_rules {
 	int64_t shutdown_delay_max;
 	int64_t kill_grace;
 	int64_t startup_time_limit;
-	int64_t recycle_time; /* age since READY; 0: never */
+	int64_t recycle_time;	    /* age since READY; 0: never */
+	int64_t ping_response_time; /* 0: no ping is expected */
 };
 
 struct ol_seat {
 	unsigned generation; /* 0: nobody */
 	int64_t started;
 	int64_t ready; /* OL_NEVER: not yet */
+	int64_t alive; /* its last ping; OL_NEVER: none yet, none expected */
 	/* What it was started with and computes with; kill_grace is ours. */
 	int64_t shutdown_delay;
 	int64_t shutdown_delay_max;
@@ -150,6 +156,7 @@ void ol_slot_hold(struct ol_slot *, bool hold);
 
 /* What the process of a generation said or did. Unknown ones are ignored. */
 void ol_slot_ready(struct ol_slot *, unsigned generation, int64_t now);
+void ol_slot_alive(struct ol_slot *, unsigned generation, int64_t now);
 void ol_slot_stopping(struct ol_slot *, unsigned generation, int64_t now);
 void ol_slot_extend(
     struct ol_slot *, unsigned generation, int64_t asked, int64_t now);

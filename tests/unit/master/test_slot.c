@@ -87,13 +87,13 @@ test_every_pair(void **state)
 		R = OL_SLOT_RENEWING
 	};
 	static const int expected[OL_SLOT_STATES][OL_SLOT_EVENTS] = {
-		/*            START STOP RECYC DUE READY EXIT LATE LEFT,
+		/*            START STOP RECYC DUE READY EXIT LATE LEFT HUNG,
 			      and READY EXIT LATE LEFT of the successor */
-		/* EMPTY */ { B, E, E, N, N, N, N, N, N, N, N, N },
-		/* BACKOFF */ { B, E, B, S, N, N, N, N, N, N, N, N },
-		/* STARTING */ { S, E, B, N, U, B, B, B, N, N, N, N },
-		/* UP */ { U, E, U, R, U, B, N, B, N, N, N, N },
-		/* RENEWING */ { R, E, U, N, R, S, N, S, U, U, U, U },
+		/* EMPTY */ { B, E, E, N, N, N, N, N, N, N, N, N, N },
+		/* BACKOFF */ { B, E, B, S, N, N, N, N, N, N, N, N, N },
+		/* STARTING */ { S, E, B, N, U, B, B, B, N, N, N, N, N },
+		/* UP */ { U, E, U, R, U, B, N, B, B, N, N, N, N },
+		/* RENEWING */ { R, E, U, N, R, S, N, S, S, U, U, U, U },
 	};
 	int from, event;
 
@@ -572,6 +572,71 @@ test_recycle_when_worn(void **state)
 	assert_int_equal(r.impossible, 0);
 }
 
+static void
+test_hung(void **state)
+{
+	struct ol_slot_rules rules = usual;
+	struct ol_slot s;
+	struct record r;
+	int64_t now = t0;
+
+	(void)state;
+	rules.ping_response_time = OL_SEC(9);
+	bring_up(&s, &r, &rules);
+	/* Who never pings is not expected to. */
+	assert_int_equal(tick(&s, now + OL_SEC(100)), OL_NEVER);
+	ol_slot_alive(&s, 1, now);
+	assert_int_equal(tick(&s, now), now + OL_SEC(9));
+	now += OL_SEC(5);
+	ol_slot_alive(&s, 1, now);
+	assert_int_equal(tick(&s, now), now + OL_SEC(9));
+	now += OL_SEC(9);
+	assert_int_equal(tick(&s, now - 1), now);
+	assert_acts(&r, "");
+	/* It may say where, and is killed within the second; the successor does
+	 * not wait for that. */
+	tick(&s, now);
+	assert_acts(&r, "abort 1; start 2; ");
+	assert_non_null(strstr(r.said, "hangs: no ping (WATCHDOG=1) in 9.0 s"));
+	tick(&s, now + OL_MSEC(500));
+	assert_acts(&r, "kill 1; ");
+	ol_slot_exited(&s, 1, "SIGKILL", now + OL_MSEC(500));
+	/* It is not asked for pings while a successor starts that has none. */
+	ol_slot_ready(&s, 2, now);
+	ol_slot_alive(&s, 2, now);
+	ol_slot_recycle(&s, OL_SLOT_RELOAD, now + OL_SEC(8));
+	assert_int_equal(tick(&s, now + OL_SEC(8)), now + OL_SEC(9));
+	assert_acts(&r, "start 3; ");
+	tick(&s, now + OL_SEC(9));
+	assert_acts(&r, "abort 2; ");
+	assert_int_equal(s.state, OL_SLOT_STARTING);
+	ol_slot_ready(&s, 3, now + OL_SEC(9));
+	assert_true(ol_slot_serves(&s));
+	assert_int_equal(r.impossible, 0);
+}
+
+/* The machine stood still: its ping waits behind us. */
+static void
+test_not_hung(void **state)
+{
+	struct ol_slot_rules rules = usual;
+	struct ol_slot s;
+	struct record r;
+	int64_t now = t0 + OL_SEC(3600);
+
+	(void)state;
+	rules.ping_response_time = OL_SEC(9);
+	bring_up(&s, &r, &rules);
+	ol_slot_alive(&s, 1, t0);
+	tick(&s, t0);
+	assert_int_equal(tick(&s, now), now + OL_SEC(1));
+	assert_acts(&r, "");
+	/* But one second only. */
+	tick(&s, now + OL_SEC(1));
+	assert_acts(&r, "abort 1; start 2; ");
+	assert_int_equal(r.impossible, 0);
+}
+
 /* --- A million events at random. --- */
 
 static uint64_t
@@ -594,7 +659,7 @@ struct world {
 	uint64_t seed;
 	unsigned last;
 	int alive, impossible;
-	long starts, ends, kills;
+	long starts, ends, kills, aborts;
 };
 
 static int
@@ -641,6 +706,18 @@ world_tell(void *arg, unsigned generation, int seconds)
 }
 
 static void
+world_abort(void *arg, unsigned generation)
+{
+	struct world *w = arg;
+	int i = world_find(w, generation);
+
+	assert_true(i >= 0);
+	assert_int_equal(w->p[i].told, -2);
+	w->p[i].told = 0;
+	w->aborts++;
+}
+
+static void
 world_kill(void *arg, unsigned generation, const char *why)
 {
 	struct world *w = arg;
@@ -672,6 +749,7 @@ world_say(
 static const struct ol_acts world_acts = {
 	.start = world_start,
 	.tell = world_tell,
+	.abort = world_abort,
 	.kill = world_kill,
 	.say = world_say,
 };
@@ -720,7 +798,11 @@ one_event(struct world *w, struct ol_slot *s, int64_t now)
 	int i = (int)(draw(&w->seed) % ALIVE);
 	bool here = w->p[i].generation != 0;
 
-	switch (draw(&w->seed) % 16) {
+	switch (draw(&w->seed) % 18) {
+	case 16:
+		if (here)
+			ol_slot_alive(s, w->p[i].generation, now);
+		break;
 	case 0:
 		ol_slot_start(s, now);
 		break;
@@ -783,6 +865,7 @@ test_random_life(void **state)
 			       : (uint64_t)time(NULL) * 2654435761u + 1;
 	print_message("SEED=%llu\n", (unsigned long long)w.seed);
 	rules.recycle_time = OL_SEC(500);
+	rules.ping_response_time = OL_SEC(5);
 	ol_slot_init(&s, &world_acts, &w, 0);
 	ol_slot_set(&s, &rules, 1, 3);
 	ol_slot_start(&s, now);
@@ -822,6 +905,7 @@ test_random_life(void **state)
 	    "%ld events, %ld starts, %ld kills\n", events, w.starts, w.kills);
 	/* Not a quiet life. */
 	assert_true(w.starts > events / 100 && w.kills > 100);
+	assert_true(w.aborts > 100);
 }
 
 int
@@ -845,6 +929,8 @@ main(void)
 		cmocka_unit_test(test_times_of_the_start),
 		cmocka_unit_test(test_recycle_by_age),
 		cmocka_unit_test(test_recycle_when_worn),
+		cmocka_unit_test(test_hung),
+		cmocka_unit_test(test_not_hung),
 		cmocka_unit_test(test_random_life),
 	};
 
