@@ -50,6 +50,9 @@ struct ol_conf_env {
 	char *value;
 };
 
+/* What a pool's program knows of us: sd_notify, or nothing. */
+enum ol_conf_type { OL_CONF_NOTIFY, OL_CONF_SIMPLE };
+
 enum { OL_CONF_CLOCK_MAX = 24 };
 
 /* Times of the day, in order: minutes since midnight. */
@@ -64,6 +67,8 @@ struct ol_conf_pool {
 	char *name;
 	struct ol_conf_listen listen;
 	char **program; /* argv, NULL-terminated; [0] is an absolute path */
+	enum ol_conf_type type;
+	unsigned stop_signal; /* default SIGTERM */
 	int processes;
 	char *user; /* NULL: the master's own (not started as root) */
 	uid_t uid;  /* of user; (uid_t)-1 without one */

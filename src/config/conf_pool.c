@@ -125,6 +125,30 @@ check_pings(struct ol_draft *draft, const struct ol_conf_pool *pool,
 		    "ping_response_time is here");
 }
 
+/* What a program that says nothing cannot be asked for. */
+static void
+check_simple(struct ol_draft *draft, struct ol_conf_pool *pool,
+    const struct ol_seen *seen)
+{
+	const struct ol_directive *d;
+
+	if (pool->type != OL_CONF_SIMPLE)
+		return;
+	d = seen->good[ol_options_index(ol_options_find("ping_interval"))];
+	if (d != NULL && pool->ping_interval != 0)
+		ol_diagnostic_error(draft->diagnostics, d->words[0].place,
+		    "\"ping_interval\" needs \"type notify\": a simple "
+		    "program does not say that it is alive; remove it");
+	if (pool->recycle_requests != 0) {
+		d = seen->good[ol_options_index(ol_options_find("recycle"))];
+		ol_diagnostic_error(draft->diagnostics, d->words[0].place,
+		    "\"recycle requests\" needs \"type notify\": a simple "
+		    "program does not say how many; remove it");
+	}
+	/* Those of the top level are for the other pools. */
+	pool->ping_interval = 0;
+}
+
 static size_t
 count_digits(int n)
 {
@@ -177,6 +201,8 @@ ol_conf_pool_read(struct ol_draft *draft, const struct ol_directive *block)
 	if (good && !draft->failed)
 		check_delays(draft, pool, &seen);
 	if (good && !draft->failed)
+		check_simple(draft, pool, &seen);
+	if (good && !draft->failed)
 		check_pings(draft, pool, &seen);
 	if (name == NULL) {
 		ol_conf_pool_free(pool);
@@ -218,7 +244,8 @@ ol_conf_pool_same_process(
 	    a->gid != b->gid || !same_text(a->directory, b->directory) ||
 	    a->shutdown_delay != b->shutdown_delay ||
 	    a->shutdown_delay_max != b->shutdown_delay_max ||
-	    a->ping_interval != b->ping_interval || a->nenv != b->nenv)
+	    a->type != b->type || a->ping_interval != b->ping_interval ||
+	    a->nenv != b->nenv)
 		return false;
 	for (i = 0; a->program[i] != NULL; i++)
 		if (b->program[i] == NULL ||

@@ -1,4 +1,5 @@
 #include <limits.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <string.h>
 
@@ -37,6 +38,23 @@ static const struct ol_option_choice durables[] = {
 	{ "full", OL_DURABLE_FULL },
 	{ "lazy", OL_DURABLE_LAZY },
 	{ "off", OL_DURABLE_OFF },
+	{ .name = NULL },
+};
+
+static const struct ol_option_choice types[] = {
+	{ "notify", OL_CONF_NOTIFY },
+	{ "simple", OL_CONF_SIMPLE },
+	{ .name = NULL },
+};
+
+static const struct ol_option_choice stop_signals[] = {
+	{ "TERM", SIGTERM },
+	{ "INT", SIGINT },
+	{ "QUIT", SIGQUIT },
+	{ "HUP", SIGHUP },
+	{ "USR1", SIGUSR1 },
+	{ "USR2", SIGUSR2 },
+	{ "WINCH", SIGWINCH },
 	{ .name = NULL },
 };
 
@@ -276,6 +294,33 @@ static const struct ol_option rows[] = {
 	    .standard = "application/octet-stream",
 	    .flags = OL_RELOADABLE,
 	    .help = "the media type of what the program writes",
+	},
+	{
+	    .name = "type",
+	    .context = OL_IN_POOL,
+	    .syntax = "notify|simple",
+	    .kind = OL_KIND_CHOICE,
+	    .pool = IN_POOL(type),
+	    .least = 1,
+	    .most = 1,
+	    .choices = types,
+	    .standard = "notify",
+	    .flags = OL_RELOADABLE,
+	    .help =
+		"whether the program says READY=1 (sd_notify), or is any FastCGI program",
+	},
+	{
+	    .name = "stop_signal",
+	    .context = OL_IN_POOL,
+	    .syntax = "TERM|INT|QUIT|HUP|USR1|USR2|WINCH",
+	    .kind = OL_KIND_CHOICE,
+	    .pool = IN_POOL(stop_signal),
+	    .least = 1,
+	    .most = 1,
+	    .choices = stop_signals,
+	    .standard = "TERM",
+	    .flags = OL_RELOADABLE,
+	    .help = "the signal that tells a process to leave",
 	},
 	{
 	    .name = "processes",

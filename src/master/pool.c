@@ -1,3 +1,4 @@
+#include <sys/wait.h>
 #include <stdlib.h>
 #include <stdio.h>
 #include <string.h>
@@ -110,7 +111,6 @@ on_notify(struct ol_process *p, const struct ol_notify *n, void *arg)
 	}
 	if (n->ready && !ol_slot_leaves(&place->slot, p->generation)) {
 		ol_slot_ready(&place->slot, p->generation, now);
-		pool->was_ready = true;
 	}
 	if (n->watchdog)
 		ol_slot_alive(&place->slot, p->generation, now);
@@ -275,6 +275,8 @@ ol_pool_apply(struct ol_pool *pool, const struct ol_conf_pool *conf,
 		.recycle_time = conf->recycle_time,
 		.ping_response_time =
 		    conf->ping_interval != 0 ? conf->ping_response_time : 0,
+		.simple = conf->type == OL_CONF_SIMPLE,
+		.overlap = true,
 	};
 	bool renew = pool->conf != NULL &&
 		     !(listener == pool->listener &&
@@ -324,6 +326,28 @@ ol_pool_stop_now(struct ol_pool *pool, int64_t now)
 		ol_slot_stop_now(&pool->places[i]->slot, now);
 }
 
+/*
+ * Whether a process still accepts, here or in another slot, beside which one of
+ * the other type must not: O_NONBLOCK is the socket's.
+ */
+static bool
+is_blocked(const struct ol_pool *pool, const struct place *place)
+{
+	const struct ol_process *p;
+	bool simple;
+	int i;
+
+	(void)place;
+	if (pool->conf == NULL)
+		return false;
+	simple = pool->conf->type == OL_CONF_SIMPLE;
+	for (i = 0; i < pool->nplaces; i++)
+		LIST_FOREACH (p, &pool->places[i]->processes, link)
+			if (p->accepts == pool->listener && p->simple != simple)
+				return true;
+	return false;
+}
+
 static bool
 another_renews(const struct ol_pool *pool, const struct place *place)
 {
@@ -348,8 +372,10 @@ ol_pool_tick(struct ol_pool *pool, int64_t now)
 		if ((when = measure_place(place, now)) < next)
 			next = when;
 		ol_slot_hold(&place->slot, another_renews(pool, place));
+		ol_slot_block(&place->slot, is_blocked(pool, place));
 		if ((when = ol_slot_tick(&place->slot, now)) < next)
 			next = when;
+		pool->was_ready |= ol_slot_serves(&place->slot);
 	}
 	return next;
 }
@@ -403,7 +429,8 @@ ol_pool_reaped(struct ol_pool *pool, pid_t pid, int status, int64_t now)
 		return;
 	ol_process_ended(
 	    p, pool->house, place->index, pool->name, status, how, sizeof(how));
-	ol_slot_exited(&place->slot, p->generation, how, now);
+	ol_slot_exited(&place->slot, p->generation, how,
+	    WIFEXITED(status) && WEXITSTATUS(status) == 0, now);
 	LIST_REMOVE(p, link);
 	ol_process_free(p);
 }

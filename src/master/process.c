@@ -75,8 +75,10 @@ on_notify_readable(void *arg)
 		if (rc == -1)
 			continue;
 		keep_words(p, &n);
-		if (n.stopping)
+		if (n.stopping) {
 			let_go(p);
+			p->accepts = NULL;
+		}
 		p->on_notify(p, &n, p->arg);
 	}
 }
@@ -92,8 +94,10 @@ make_env(const struct ol_process *p, const struct ol_process_options *o)
 		if (asprintf(&extra[n++], __VA_ARGS__) == -1) \
 			ol_must(NULL); \
 	} while (0)
-	ADD("NOTIFY_SOCKET=%s", p->notify_path);
-	ADD("OUTLAST_CRASH_FD=%d", OL_CHILD_CRASH_FD);
+	if (!p->simple) {
+		ADD("NOTIFY_SOCKET=%s", p->notify_path);
+		ADD("OUTLAST_CRASH_FD=%d", OL_CHILD_CRASH_FD);
+	}
 	ADD("OUTLAST_INSTANCE=%s", o->house->instance);
 	ADD("OUTLAST_POOL=%s", o->conf->name);
 	ADD("OUTLAST_SHUTDOWN_DELAY=%lld",
@@ -140,6 +144,24 @@ fork_child(struct ol_process *p, const struct ol_process_options *o)
 	return p->pid == -1 ? -1 : 0;
 }
 
+/* -1: logged. */
+static int
+open_notify(struct ol_process *p, const struct ol_process_options *o)
+{
+	if (asprintf(&p->notify_path, "%s/%s.%d.%u", o->house->notify_folder,
+		o->conf->name, o->slot, o->generation) == -1)
+		ol_must(NULL);
+	p->notify_fd = ol_notify_bind(p->notify_path, o->conf->uid);
+	if (p->notify_fd == -1) {
+		ol_log_error(&p->log, "cannot make notify socket %s: %s",
+		    p->notify_path, strerror(errno));
+		return -1;
+	}
+	p->watch = ol_must(
+	    ol_watch_new(o->house->loop, p->notify_fd, on_notify_readable, p));
+	return 0;
+}
+
 struct ol_process *
 ol_process_start(const struct ol_process_options *o)
 {
@@ -151,19 +173,12 @@ ol_process_start(const struct ol_process_options *o)
 	p->notify_fd = p->crash_fd = -1;
 	p->on_notify = o->on_notify;
 	p->arg = o->arg;
+	p->simple = o->conf->type == OL_CONF_SIMPLE;
+	p->stop_signal = (int)o->conf->stop_signal;
 	p->listener = ol_listener_ref(o->listener);
 	ol_log_about(&p->log, "pool %s[%d]", o->conf->name, o->slot);
-	if (asprintf(&p->notify_path, "%s/%s.%d.%u", o->house->notify_folder,
-		o->conf->name, o->slot, o->generation) == -1)
-		ol_must(NULL);
-	p->notify_fd = ol_notify_bind(p->notify_path, o->conf->uid);
-	if (p->notify_fd == -1) {
-		ol_log_error(&p->log, "cannot make notify socket %s: %s",
-		    p->notify_path, strerror(errno));
+	if (!p->simple && open_notify(p, o) == -1)
 		goto err;
-	}
-	p->watch = ol_must(
-	    ol_watch_new(o->house->loop, p->notify_fd, on_notify_readable, p));
 	if ((p->crash_fd = ol_crash_open()) == -1) {
 		ol_log_error(
 		    &p->log, "cannot make a crash report: %s", strerror(errno));
@@ -172,11 +187,13 @@ ol_process_start(const struct ol_process_options *o)
 	/* The flag is the shared socket's: an older process may have
 	 * changed it. */
 	flags = fcntl(ol_listener_fd(p->listener), F_GETFL);
-	fcntl(ol_listener_fd(p->listener), F_SETFL, flags | O_NONBLOCK);
+	fcntl(ol_listener_fd(p->listener), F_SETFL,
+	    p->simple ? flags & ~O_NONBLOCK : flags | O_NONBLOCK);
 	if (fork_child(p, o) == -1) {
 		ol_log_error(&p->log, "cannot fork: %s", strerror(errno));
 		goto err;
 	}
+	p->accepts = p->listener;
 	ol_log_about(
 	    &p->log, "pool %s[%d] pid %d", o->conf->name, o->slot, (int)p->pid);
 	ol_log_notice(&p->log, "started %s, generation %u", o->conf->program[0],
@@ -207,14 +224,17 @@ void
 ol_process_tell(struct ol_process *p, int seconds)
 {
 	union sigval value = { .sival_int = seconds };
+	int signo = p->stop_signal;
 
 	let_go(p);
-	if (sigqueue(p->pid, SIGTERM, value) == 0)
+	if (p->simple && seconds == 0)
+		signo = SIGTERM;
+	if (!p->simple && sigqueue(p->pid, signo, value) == 0)
 		return;
 	/* Without room for the number, the bare signal is better than none. */
-	if (errno != EAGAIN || kill(p->pid, SIGTERM) == -1)
+	if ((!p->simple && errno != EAGAIN) || kill(p->pid, signo) == -1)
 		ol_log_error(
-		    &p->log, "cannot send SIGTERM: %s", strerror(errno));
+		    &p->log, "cannot signal it to stop: %s", strerror(errno));
 }
 
 void
@@ -290,7 +310,8 @@ ended_by_us(const struct ol_process *p, int status)
 	if (WIFEXITED(status))
 		return true;
 	return p->killed != NULL || p->aborted ||
-	       (p->leaving && WTERMSIG(status) == SIGTERM);
+	       (p->leaving && (WTERMSIG(status) == SIGTERM ||
+				  WTERMSIG(status) == p->stop_signal));
 }
 
 void
@@ -306,7 +327,8 @@ ol_process_ended(struct ol_process *p, const struct ol_house *house, int slot,
 	 * The kernel holds a dozen datagrams at most. A READY among them
 	 * must not count any more: its sender serves nobody.
 	 */
-	for (i = 0; i < 64 && (rc = receive(p, &n)) != 0; i++)
+	for (i = 0; p->notify_fd != -1 && i < 64 && (rc = receive(p, &n)) != 0;
+	     i++)
 		if (rc == 1)
 			keep_words(p, &n);
 	ol_crash_status(how, size, status);

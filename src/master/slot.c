@@ -121,6 +121,7 @@ start(struct ol_slot *s, struct ol_seat *seat, int64_t now)
 		.started = now,
 		.ready = OL_NEVER,
 		.alive = OL_NEVER,
+		.simple = s->rules.simple,
 		.shutdown_delay = s->rules.shutdown_delay,
 		.shutdown_delay_max = s->rules.shutdown_delay_max,
 	};
@@ -150,6 +151,7 @@ start_current(struct ol_slot *s, int64_t now)
 	s->renew = false;
 	if (start(s, &s->current, now) == -1) {
 		s->how = "not started";
+		s->clean = false;
 		move(s, OL_SLOT_EXITED, now);
 	}
 }
@@ -185,6 +187,7 @@ start_next(struct ol_slot *s, int64_t now)
 	s->renew = false;
 	if (start(s, &s->next, now) == -1) {
 		s->how = "not started";
+		s->clean = false;
 		move(s, OL_SLOT_NEXT_EXITED, now);
 	}
 }
@@ -201,6 +204,14 @@ next_is_ready(struct ol_slot *s, int64_t now)
 }
 
 /* --- Endings that were asked for. --- */
+
+static void
+make_way(struct ol_slot *s, int64_t now)
+{
+	leave(s, &s->current, OL_LEAVER_BUDGET, reason_text(s), now);
+	s->renew = false;
+	start_soon(s, now);
+}
 
 static void
 current_leaves(struct ol_slot *s, int64_t now)
@@ -235,9 +246,23 @@ next_is_outdated(struct ol_slot *s, int64_t now)
 
 /* --- Endings that were not. --- */
 
+/* A program that takes so many requests, and ends. */
+static bool
+ended_normally(const struct ol_slot *s)
+{
+	return s->clean && s->current.simple && s->current.ready != OL_NEVER;
+}
+
 static void
 current_ended(struct ol_slot *s, int64_t now)
 {
+	if (ended_normally(s)) {
+		say(s, s->current.generation, OL_LOG_NOTICE,
+		    "ended by itself: %s", s->how);
+		memset(&s->current, 0, sizeof(s->current));
+		s->due = now;
+		return;
+	}
 	say(s, s->current.generation, OL_LOG_WARN, "ended unasked: %s", s->how);
 	pace(s, &s->current, now);
 	memset(&s->current, 0, sizeof(s->current));
@@ -291,8 +316,12 @@ promote(struct ol_slot *s, int64_t now)
 static void
 current_ended_early(struct ol_slot *s, int64_t now)
 {
-	say(s, s->current.generation, OL_LOG_WARN,
-	    "ended unasked: %s; its successor is starting", s->how);
+	if (ended_normally(s))
+		say(s, s->current.generation, OL_LOG_NOTICE,
+		    "ended by itself: %s", s->how);
+	else
+		say(s, s->current.generation, OL_LOG_WARN,
+		    "ended unasked: %s; its successor is starting", s->how);
 	promote(s, now);
 }
 
@@ -369,6 +398,7 @@ static const struct {
 	    [OL_SLOT_LATE] = NO,
 	    [OL_SLOT_LEFT] = NO,
 	    [OL_SLOT_HUNG] = NO,
+	    [OL_SLOT_MAKE_WAY] = NO,
 	    [OL_SLOT_NEXT_READY] = NO,
 	    [OL_SLOT_NEXT_EXITED] = NO,
 	    [OL_SLOT_NEXT_LATE] = NO,
@@ -384,6 +414,7 @@ static const struct {
 	    [OL_SLOT_LATE] = NO,
 	    [OL_SLOT_LEFT] = NO,
 	    [OL_SLOT_HUNG] = NO,
+	    [OL_SLOT_MAKE_WAY] = NO,
 	    [OL_SLOT_NEXT_READY] = NO,
 	    [OL_SLOT_NEXT_EXITED] = NO,
 	    [OL_SLOT_NEXT_LATE] = NO,
@@ -399,6 +430,7 @@ static const struct {
 	    [OL_SLOT_LATE] = { current_is_late, OL_SLOT_BACKOFF },
 	    [OL_SLOT_LEFT] = { current_left, OL_SLOT_BACKOFF },
 	    [OL_SLOT_HUNG] = NO,
+	    [OL_SLOT_MAKE_WAY] = NO,
 	    [OL_SLOT_NEXT_READY] = NO,
 	    [OL_SLOT_NEXT_EXITED] = NO,
 	    [OL_SLOT_NEXT_LATE] = NO,
@@ -414,6 +446,7 @@ static const struct {
 	    [OL_SLOT_LATE] = NO,
 	    [OL_SLOT_LEFT] = { current_left, OL_SLOT_BACKOFF },
 	    [OL_SLOT_HUNG] = { current_hangs, OL_SLOT_BACKOFF },
+	    [OL_SLOT_MAKE_WAY] = { make_way, OL_SLOT_BACKOFF },
 	    [OL_SLOT_NEXT_READY] = NO,
 	    [OL_SLOT_NEXT_EXITED] = NO,
 	    [OL_SLOT_NEXT_LATE] = NO,
@@ -429,6 +462,7 @@ static const struct {
 	    [OL_SLOT_LATE] = NO,
 	    [OL_SLOT_LEFT] = { current_left_early, OL_SLOT_STARTING },
 	    [OL_SLOT_HUNG] = { current_hangs_early, OL_SLOT_STARTING },
+	    [OL_SLOT_MAKE_WAY] = NO,
 	    [OL_SLOT_NEXT_READY] = { next_is_ready, OL_SLOT_UP },
 	    [OL_SLOT_NEXT_EXITED] = { next_ended, OL_SLOT_UP },
 	    [OL_SLOT_NEXT_LATE] = { next_is_late, OL_SLOT_UP },
@@ -528,6 +562,26 @@ wait_for_room(struct ol_slot *s)
 	    s->state == OL_SLOT_UP ? "a recycle" : "a start", leaving(s));
 }
 
+/* A program that says nothing is ready when it has lived for a while. */
+static int64_t
+settle(struct ol_slot *s, const struct ol_seat *seat, enum ol_slot_event event,
+    int64_t now)
+{
+	int64_t settled = ol_clock_after(seat->started, OL_SLOT_SETTLED);
+
+	if (now < settled)
+		return settled;
+	move(s, event, now);
+	return 0;
+}
+
+/* Whether current and its successor may accept side by side. */
+static bool
+overlaps(const struct ol_slot *s)
+{
+	return s->rules.overlap && s->current.simple == s->rules.simple;
+}
+
 /* One step; returns when to look again, 0: at once. */
 static int64_t
 step(struct ol_slot *s, int64_t now)
@@ -542,11 +596,16 @@ step(struct ol_slot *s, int64_t now)
 	case OL_SLOT_STATES:
 		return OL_NEVER;
 	case OL_SLOT_STARTING:
+		if (s->current.simple)
+			return settle(s, &s->current, OL_SLOT_READY, now);
 		if (now < late(s, &s->current))
 			return late(s, &s->current);
 		move(s, OL_SLOT_LATE, now);
 		return 0;
 	case OL_SLOT_RENEWING:
+		if (s->next.simple)
+			return sooner(
+			    settle(s, &s->next, OL_SLOT_NEXT_READY, now), ping);
 		if (now < late(s, &s->next))
 			return sooner(late(s, &s->next), ping);
 		move(s, OL_SLOT_NEXT_LATE, now);
@@ -571,6 +630,12 @@ step(struct ol_slot *s, int64_t now)
 		wait_for_room(s);
 		return ping;
 	}
+	if (s->state == OL_SLOT_UP && !overlaps(s)) {
+		move(s, OL_SLOT_MAKE_WAY, now);
+		return 0;
+	}
+	if (s->state == OL_SLOT_BACKOFF && s->blocked)
+		return OL_NEVER;
 	move(s, OL_SLOT_DUE, now);
 	return 0;
 }
@@ -670,6 +735,12 @@ ol_slot_hold(struct ol_slot *s, bool hold)
 	s->hold = hold;
 }
 
+void
+ol_slot_block(struct ol_slot *s, bool blocked)
+{
+	s->blocked = blocked;
+}
+
 static struct ol_leaver *
 find_leaver(struct ol_slot *s, unsigned generation)
 {
@@ -720,12 +791,13 @@ ol_slot_extend(
 }
 
 void
-ol_slot_exited(
-    struct ol_slot *s, unsigned generation, const char *how, int64_t now)
+ol_slot_exited(struct ol_slot *s, unsigned generation, const char *how,
+    bool clean, int64_t now)
 {
 	struct ol_leaver *l = find_leaver(s, generation);
 
 	s->how = how;
+	s->clean = clean;
 	if (l != NULL)
 		ol_leaver_exited(l, how, now);
 	else if (is(&s->current, generation))

@@ -9,6 +9,10 @@
  * process itself asks for it, and then nothing is started until one is gone.
  * So a slot never has more than three processes.
  *
+ * Without overlap, or when the old process and its successor cannot accept side
+ * by side, the old one leaves first, and the other is started when it accepts
+ * no more.
+ *
  * A READY process that has pinged once must go on pinging: one that does not
  * for ping_response_time hangs, is killed and replaced.
  *
@@ -46,6 +50,7 @@ enum ol_slot_event {
 	OL_SLOT_LATE,	    /* current is not READY in startup_time_limit */
 	OL_SLOT_LEFT,	    /* current said STOPPING=1, unasked */
 	OL_SLOT_HUNG,	    /* current pings no more */
+	OL_SLOT_MAKE_WAY,   /* current must go before its successor comes */
 	OL_SLOT_NEXT_READY, /* the same of the successor, but HUNG */
 	OL_SLOT_NEXT_EXITED,
 	OL_SLOT_NEXT_LATE,
@@ -62,6 +67,8 @@ enum ol_slot_reason {
 	OL_SLOT_CLOCK,
 };
 
+#define OL_SLOT_SETTLED OL_SEC(1)
+
 /* Times in nanoseconds, as in the configuration. */
 struct ol_slot_rules {
 	int64_t shutdown_delay;
@@ -70,6 +77,8 @@ struct ol_slot_rules {
 	int64_t startup_time_limit;
 	int64_t recycle_time;	    /* age since READY; 0: never */
 	int64_t ping_response_time; /* 0: no ping is expected */
+	bool simple;		    /* READY once alive for OL_SLOT_SETTLED */
+	bool overlap; /* the successor is ready before the old one leaves */
 };
 
 struct ol_seat {
@@ -80,6 +89,7 @@ struct ol_seat {
 	/* What it was started with and computes with; kill_grace is ours. */
 	int64_t shutdown_delay;
 	int64_t shutdown_delay_max;
+	bool simple;
 };
 
 struct ol_slot {
@@ -103,6 +113,8 @@ struct ol_slot {
 	const char *why;	    /* of the STOP in work */
 	bool no_limit;		    /* of the same */
 	const char *how;	    /* of the EXITED in work */
+	bool clean;		    /* of the same: exit 0 */
+	bool blocked;		    /* see ol_slot_block */
 };
 
 /*
@@ -154,14 +166,21 @@ bool ol_slot_worn(
  */
 void ol_slot_hold(struct ol_slot *, bool hold);
 
+/*
+ * While blocked, nothing is started where nobody serves: an older process still
+ * accepts, beside which a new one must not.
+ */
+void ol_slot_block(struct ol_slot *, bool blocked);
+
 /* What the process of a generation said or did. Unknown ones are ignored. */
 void ol_slot_ready(struct ol_slot *, unsigned generation, int64_t now);
 void ol_slot_alive(struct ol_slot *, unsigned generation, int64_t now);
 void ol_slot_stopping(struct ol_slot *, unsigned generation, int64_t now);
 void ol_slot_extend(
     struct ol_slot *, unsigned generation, int64_t asked, int64_t now);
-void ol_slot_exited(
-    struct ol_slot *, unsigned generation, const char *how, int64_t now);
+/* clean: with exit 0, which is a simple program's normal end. */
+void ol_slot_exited(struct ol_slot *, unsigned generation, const char *how,
+    bool clean, int64_t now);
 
 /* Whether a successor is being started. */
 bool ol_slot_renews(const struct ol_slot *);

@@ -1,6 +1,7 @@
 #include <sys/types.h>
 #include <sys/stat.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -186,6 +187,8 @@ test_defaults(void **state)
 	assert_true(pool->kill_grace == OL_SEC(10));
 	assert_true(pool->startup_time_limit == OL_SEC(90));
 	assert_true(pool->recycle_time == 0);
+	assert_int_equal(pool->type, OL_CONF_NOTIFY);
+	assert_int_equal(pool->stop_signal, SIGTERM);
 	assert_true(pool->ping_interval == OL_SEC(30));
 	assert_true(pool->ping_response_time == OL_SEC(90));
 	assert_int_equal(pool->recycle_requests, 0);
@@ -266,6 +269,8 @@ test_dump_text(void **state)
 				  "pool a {\n"
 				  "    listen 127.0.0.1:9 backlog=1000;\n"
 				  "    program /a;\n"
+				  "    type notify;\n"
+				  "    stop_signal TERM;\n"
 				  "    processes 1;\n"
 				  "    directory /;\n"
 				  "    shutdown_delay 1m30s;\n"
