@@ -14,7 +14,7 @@ PACKAGES='autoconf automake libtool make pkg-config gcc clang libclang-rt-14-dev
 	libcurl4-openssl-dev libsqlite3-dev libjansson-dev libssl-dev sqlite3
 	php8.2-fpm strace e2fsprogs libjpeg62-turbo-dev libjpeg-turbo-progs netpbm python3-pil systemd
 	python3 python3-aiosmtpd procps mandoc shellcheck
-	binutils git'
+	binutils git php8.2-cgi libfcgi-perl'
 
 usage() {
 	cat <<-'HELP'

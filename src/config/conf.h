@@ -50,12 +50,25 @@ struct ol_conf_env {
 	char *value;
 };
 
+/* What a pool's program knows of us: sd_notify, or nothing. */
+enum ol_conf_type { OL_CONF_NOTIFY, OL_CONF_SIMPLE };
+
+enum { OL_CONF_CLOCK_MAX = 24 };
+
+/* Times of the day, in order: minutes since midnight. */
+struct ol_conf_clock {
+	int n;
+	short minutes[OL_CONF_CLOCK_MAX];
+};
+
 /* One pool block. Times are nanoseconds. */
 struct ol_conf_pool {
 	TAILQ_ENTRY(ol_conf_pool) link;
 	char *name;
 	struct ol_conf_listen listen;
 	char **program; /* argv, NULL-terminated; [0] is an absolute path */
+	enum ol_conf_type type;
+	unsigned stop_signal; /* default SIGTERM */
 	int processes;
 	char *user; /* NULL: the master's own (not started as root) */
 	uid_t uid;  /* of user; (uid_t)-1 without one */
@@ -67,7 +80,13 @@ struct ol_conf_pool {
 	int64_t shutdown_delay_max; /* >= shutdown_delay */
 	int64_t kill_grace;
 	int64_t startup_time_limit;
-	int64_t recycle_time; /* age at which a process is replaced; 0: off */
+	int64_t ping_interval;	    /* 0: no pings */
+	int64_t ping_response_time; /* >= 2 * ping_interval */
+	/* When a process is replaced; each 0, or none: off. */
+	int64_t recycle_time;		  /* its age */
+	int recycle_requests;		  /* that it has answered */
+	int64_t recycle_memory;		  /* bytes of it in memory */
+	struct ol_conf_clock recycle_at;  /* local time */
 	const struct ol_directive *block; /* as written; the reading's */
 };
 
@@ -234,7 +253,7 @@ void ol_conf_print_table(FILE *out);
  * Whether a process started for one block may serve on under the other: they
  * may differ in the number of processes, in the listener's mode, group and
  * backlog, and in the times that only the master keeps (recycle, kill_grace,
- * startup_time_limit).
+ * startup_time_limit, ping_response_time).
  */
 bool ol_conf_pool_same_process(
     const struct ol_conf_pool *, const struct ol_conf_pool *);

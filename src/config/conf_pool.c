@@ -102,6 +102,53 @@ check_delays(struct ol_draft *draft, const struct ol_conf_pool *pool,
 		    "shutdown_delay is here");
 }
 
+static void
+check_pings(struct ol_draft *draft, const struct ol_conf_pool *pool,
+    const struct ol_seen *seen)
+{
+	const struct ol_directive *interval, *response;
+
+	if (pool->ping_response_time >= 2 * pool->ping_interval)
+		return;
+	interval = ol_draft_origin(draft, seen, OL_IN_POOL, "ping_interval");
+	response =
+	    ol_draft_origin(draft, seen, OL_IN_POOL, "ping_response_time");
+	ol_diagnostic_error(draft->diagnostics,
+	    interval != NULL   ? interval->words[1].place
+	    : response != NULL ? response->words[1].place
+			       : pool->block->words[1].place,
+	    "\"ping_response_time\" of pool \"%s\" is less than twice its "
+	    "\"ping_interval\": one late ping would kill a process",
+	    pool->name);
+	if (interval != NULL && response != NULL)
+		ol_diagnostic_note(draft->diagnostics, response->words[1].place,
+		    "ping_response_time is here");
+}
+
+/* What a program that says nothing cannot be asked for. */
+static void
+check_simple(struct ol_draft *draft, struct ol_conf_pool *pool,
+    const struct ol_seen *seen)
+{
+	const struct ol_directive *d;
+
+	if (pool->type != OL_CONF_SIMPLE)
+		return;
+	d = seen->good[ol_options_index(ol_options_find("ping_interval"))];
+	if (d != NULL && pool->ping_interval != 0)
+		ol_diagnostic_error(draft->diagnostics, d->words[0].place,
+		    "\"ping_interval\" needs \"type notify\": a simple "
+		    "program does not say that it is alive; remove it");
+	if (pool->recycle_requests != 0) {
+		d = seen->good[ol_options_index(ol_options_find("recycle"))];
+		ol_diagnostic_error(draft->diagnostics, d->words[0].place,
+		    "\"recycle requests\" needs \"type notify\": a simple "
+		    "program does not say how many; remove it");
+	}
+	/* Those of the top level are for the other pools. */
+	pool->ping_interval = 0;
+}
+
 static size_t
 count_digits(int n)
 {
@@ -153,6 +200,10 @@ ol_conf_pool_read(struct ol_draft *draft, const struct ol_directive *block)
 	    draft, block, &seen, &pool->user, &pool->uid, &pool->gid);
 	if (good && !draft->failed)
 		check_delays(draft, pool, &seen);
+	if (good && !draft->failed)
+		check_simple(draft, pool, &seen);
+	if (good && !draft->failed)
+		check_pings(draft, pool, &seen);
 	if (name == NULL) {
 		ol_conf_pool_free(pool);
 		return;
@@ -193,6 +244,7 @@ ol_conf_pool_same_process(
 	    a->gid != b->gid || !same_text(a->directory, b->directory) ||
 	    a->shutdown_delay != b->shutdown_delay ||
 	    a->shutdown_delay_max != b->shutdown_delay_max ||
+	    a->type != b->type || a->ping_interval != b->ping_interval ||
 	    a->nenv != b->nenv)
 		return false;
 	for (i = 0; a->program[i] != NULL; i++)

@@ -112,6 +112,9 @@ format_value(char *buf, size_t size, enum ol_kind kind, const void *field)
 	case OL_KIND_SWITCH:
 		return strlcpy(buf, *(const bool *)field ? "on" : "off", size) >
 		       0;
+	case OL_KIND_CLOCK:
+		ol_values_clock_format(buf, size, field);
+		return *buf != '\0';
 	case OL_KIND_MODE:
 		snprintf(buf, size, "0%03o", *(const mode_t *)field);
 		return true;
@@ -142,6 +145,8 @@ is_unset(const struct ol_option_parameter *p, const void *field)
 		return false;
 	if (p->kind == OL_KIND_NUMBER)
 		return *(const int *)field == 0;
+	if (p->kind == OL_KIND_CLOCK)
+		return ((const struct ol_conf_clock *)field)->n == 0;
 	return (p->kind == OL_KIND_TIME || p->kind == OL_KIND_SIZE) &&
 	       *(const int64_t *)field == 0;
 }

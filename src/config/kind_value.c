@@ -181,6 +181,15 @@ set_choice(const struct ol_setting *s, const struct ol_kind_slot *slot,
 /* --- texts --------------------------------------------------------------- */
 
 static int
+set_clock(const struct ol_setting *s, const struct ol_kind_slot *slot,
+    const struct ol_kind_value *value)
+{
+	const char *wrong = ol_values_clock(slot->field, value->text);
+
+	return wrong != NULL ? invalid(s, slot, value, wrong) : 0;
+}
+
+static int
 set_mode(const struct ol_setting *s, const struct ol_kind_slot *slot,
     const struct ol_kind_value *value)
 {
@@ -288,6 +297,8 @@ ol_kind_value_set(const struct ol_setting *s, const struct ol_kind_slot *slot,
 		return set_switch(s, slot, value);
 	case OL_KIND_CHOICE:
 		return set_choice(s, slot, value);
+	case OL_KIND_CLOCK:
+		return set_clock(s, slot, value);
 	case OL_KIND_MODE:
 		return set_mode(s, slot, value);
 	case OL_KIND_PATH:

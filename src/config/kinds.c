@@ -284,6 +284,8 @@ set_parameter_standards(const struct ol_setting *setting)
 			ol_kind_value_set(&s, &slot, &value);
 		else if (p->kind == OL_KIND_NUMBER)
 			*(int *)slot.field = 0;
+		else if (p->kind == OL_KIND_CLOCK)
+			((struct ol_conf_clock *)slot.field)->n = 0;
 		else if (p->kind == OL_KIND_TIME || p->kind == OL_KIND_SIZE)
 			*(int64_t *)slot.field = 0;
 	}

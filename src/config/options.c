@@ -1,4 +1,5 @@
 #include <limits.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <string.h>
 
@@ -46,6 +47,23 @@ static const struct ol_option_choice retried[] = {
 	{ .name = NULL },
 };
 
+static const struct ol_option_choice types[] = {
+	{ "notify", OL_CONF_NOTIFY },
+	{ "simple", OL_CONF_SIMPLE },
+	{ .name = NULL },
+};
+
+static const struct ol_option_choice stop_signals[] = {
+	{ "TERM", SIGTERM },
+	{ "INT", SIGINT },
+	{ "QUIT", SIGQUIT },
+	{ "HUP", SIGHUP },
+	{ "USR1", SIGUSR1 },
+	{ "USR2", SIGUSR2 },
+	{ "WINCH", SIGWINCH },
+	{ .name = NULL },
+};
+
 static const struct ol_option_choice policies[] = {
 	{ "refuse", 0 },
 	{ .name = NULL },
@@ -73,6 +91,11 @@ static const struct ol_option_parameter api_parameters[] = {
 static const struct ol_option_parameter recycle_parameters[] = {
 	{ "time", OL_KIND_TIME, IN_POOL(recycle_time), OL_SEC(1), YEAR, NULL,
 	    NULL },
+	{ "requests", OL_KIND_NUMBER, IN_POOL(recycle_requests), 1, INT_MAX,
+	    NULL, NULL },
+	{ "memory", OL_KIND_SIZE, IN_POOL(recycle_memory), 1 << 20, TERABYTE,
+	    NULL, NULL },
+	{ "at", OL_KIND_CLOCK, IN_POOL(recycle_at), 0, 0, NULL, NULL },
 	{ .name = NULL },
 };
 
@@ -361,6 +384,33 @@ static const struct ol_option rows[] = {
 	    .help = "the media type of what the program writes",
 	},
 	{
+	    .name = "type",
+	    .context = OL_IN_POOL,
+	    .syntax = "notify|simple",
+	    .kind = OL_KIND_CHOICE,
+	    .pool = IN_POOL(type),
+	    .least = 1,
+	    .most = 1,
+	    .choices = types,
+	    .standard = "notify",
+	    .flags = OL_RELOADABLE,
+	    .help =
+		"whether the program says READY=1 (sd_notify), or is any FastCGI program",
+	},
+	{
+	    .name = "stop_signal",
+	    .context = OL_IN_POOL,
+	    .syntax = "TERM|INT|QUIT|HUP|USR1|USR2|WINCH",
+	    .kind = OL_KIND_CHOICE,
+	    .pool = IN_POOL(stop_signal),
+	    .least = 1,
+	    .most = 1,
+	    .choices = stop_signals,
+	    .standard = "TERM",
+	    .flags = OL_RELOADABLE,
+	    .help = "the signal that tells a process to leave",
+	},
+	{
 	    .name = "processes",
 	    .context = OL_IN_POOL,
 	    .syntax = "NUMBER",
@@ -523,14 +573,44 @@ static const struct ol_option rows[] = {
 	    .help = "a process that is not ready by then is ended",
 	},
 	{
+	    .name = "ping_interval",
+	    .context = OL_IN_MAIN | OL_IN_POOL,
+	    .syntax = "TIME|off",
+	    .kind = OL_KIND_TIME_OFF,
+	    .pool = IN_POOL(ping_interval),
+	    .min = OL_MSEC(100),
+	    .max = YEAR,
+	    .least = 1,
+	    .most = 1,
+	    .standard = "30s",
+	    .flags = OL_RELOADABLE,
+	    .help = "so often a process is to say that it is alive",
+	},
+	{
+	    .name = "ping_response_time",
+	    .context = OL_IN_MAIN | OL_IN_POOL,
+	    .syntax = "TIME",
+	    .kind = OL_KIND_TIME,
+	    .pool = IN_POOL(ping_response_time),
+	    .min = OL_MSEC(200),
+	    .max = YEAR,
+	    .least = 1,
+	    .most = 1,
+	    .standard = "90s",
+	    .flags = OL_RELOADABLE,
+	    .help = "a process that is silent for so long is killed",
+	},
+	{
 	    .name = "recycle",
 	    .context = OL_IN_POOL,
-	    .syntax = "time=TIME",
+	    .syntax =
+		"[time=TIME] [requests=NUMBER] [memory=SIZE] [at=HH:MM,...]",
 	    .kind = OL_KIND_SET,
 	    .pool = IN_POOL(recycle_time),
 	    .parameters = recycle_parameters,
 	    .flags = OL_RELOADABLE,
-	    .help = "replace each process at that age",
+	    .help =
+		"replace each process at that age, after so many requests, at that size, at that time of day",
 	},
 	{
 	    .name = "retries",

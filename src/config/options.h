@@ -39,6 +39,7 @@ enum ol_kind {
 	OL_KIND_NUMBER,	    /* int */
 	OL_KIND_NUMBER_OFF, /* the same; 0 for "off" */
 	OL_KIND_SIZE,	    /* int64_t, bytes */
+	OL_KIND_CLOCK,	    /* struct ol_conf_clock */
 	OL_KIND_SWITCH,	    /* bool */
 	OL_KIND_CHOICE,	    /* an enum; none when there is one choice alone */
 	OL_KIND_MODE,	    /* mode_t */

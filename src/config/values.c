@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "config/conf.h"
 #include "config/values.h"
 
 static const struct unit {
@@ -146,6 +147,63 @@ ol_values_mode(mode_t *value, const char *text)
 		mode = mode * 8 + (mode_t)(*text - '0');
 	*value = mode;
 	return NULL;
+}
+
+/* "HH:MM" as minutes, -1 for anything else. */
+static int
+read_minutes(const char *text)
+{
+	static const char digits[] = "0123456789";
+	int hour, minute;
+
+	if (strspn(text, digits) != 2 || text[2] != ':' ||
+	    strspn(text + 3, digits) != 2)
+		return -1;
+	hour = (text[0] - '0') * 10 + (text[1] - '0');
+	minute = (text[3] - '0') * 10 + (text[4] - '0');
+	return hour < 24 && minute < 60 ? hour * 60 + minute : -1;
+}
+
+const char *
+ol_values_clock(struct ol_conf_clock *value, const char *text)
+{
+	static const char wrong[] =
+	    "write times of the day, such as 03:00 or 03:00,15:30";
+	struct ol_conf_clock clock = { .n = 0 };
+	int minutes, i;
+
+	for (;; text += 6) {
+		minutes = read_minutes(text);
+		if (minutes == -1 || (text[5] != ',' && text[5] != '\0'))
+			return wrong;
+		for (i = clock.n; i > 0 && clock.minutes[i - 1] > minutes; i--)
+			;
+		if (i > 0 && clock.minutes[i - 1] == minutes)
+			return "write each time once";
+		if (clock.n == OL_CONF_CLOCK_MAX)
+			return "write at most 24 times";
+		memmove(&clock.minutes[i + 1], &clock.minutes[i],
+		    (size_t)(clock.n++ - i) * sizeof(clock.minutes[0]));
+		clock.minutes[i] = (short)minutes;
+		if (text[5] == '\0')
+			break;
+	}
+	*value = clock;
+	return NULL;
+}
+
+void
+ol_values_clock_format(
+    char *buf, size_t size, const struct ol_conf_clock *value)
+{
+	size_t len = 0;
+	int i;
+
+	*buf = '\0';
+	for (i = 0; i < value->n && len < size; i++)
+		len += (size_t)snprintf(buf + len, size - len, "%s%02d:%02d",
+		    i > 0 ? "," : "", value->minutes[i] / 60,
+		    value->minutes[i] % 60);
 }
 
 const char *

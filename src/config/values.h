@@ -28,6 +28,11 @@ const char *ol_values_size(int64_t *value, const char *text);
 /* Three octal digits, with or without a leading 0. */
 const char *ol_values_mode(mode_t *value, const char *text);
 
+struct ol_conf_clock;
+
+/* Times of the day, "03:00,15:00": each once, in any order; sorted. */
+const char *ol_values_clock(struct ol_conf_clock *value, const char *text);
+
 /* on, off */
 const char *ol_values_switch(bool *value, const char *text);
 
@@ -46,6 +51,11 @@ const char *ol_values_type(const char *text);
  */
 #define OL_VALUES_TIME_SIZE 48
 void ol_values_time_format(char *buf, size_t size, int64_t value);
+
+/* The same for times of the day; OL_VALUES_CLOCK_SIZE. */
+#define OL_VALUES_CLOCK_SIZE 160
+void ol_values_clock_format(
+    char *buf, size_t size, const struct ol_conf_clock *value);
 
 /* The same for bytes, such as "64k"; 24 bytes are enough. */
 void ol_values_size_format(char *buf, size_t size, int64_t value);

@@ -34,6 +34,7 @@ static struct {
 	int fd;
 	pid_t pid;	     /* a fork of ours has the handlers, too */
 	atomic_int reporter; /* thread that writes; 0: none yet */
+	_Atomic(const struct ol_thread *) suspect; /* NULL: none */
 	struct sigaction before[NFAULTS];
 } crash_state = { .fd = -1 };
 
@@ -200,6 +201,23 @@ write_report(
 	backtrace_symbols_fd(frames, backtrace(frames, FRAMES), crash_state.fd);
 }
 
+/*
+ * Somebody outside ends us because one thread hangs, and the signal has met
+ * another one: let the former report.
+ */
+static void
+pass_on(const siginfo_t *info)
+{
+	const struct ol_thread *suspect = atomic_load(&crash_state.suspect);
+	const struct timespec patience = { .tv_nsec = 200000000 };
+
+	if (info->si_code > 0 || info->si_pid == getpid() || suspect == NULL ||
+	    pthread_equal(suspect->id, pthread_self()))
+		return;
+	if (pthread_kill(suspect->id, SIGABRT) == 0)
+		nanosleep(&patience, NULL);
+}
+
 static void
 on_fault(int signo, siginfo_t *info, void *context)
 {
@@ -209,6 +227,8 @@ on_fault(int signo, siginfo_t *info, void *context)
 
 	while (i < NFAULTS - 1 && faults[i].signo != signo)
 		i++;
+	if (signo == SIGABRT && getpid() == crash_state.pid)
+		pass_on(info);
 	if (getpid() != crash_state.pid)
 		; /* a child's end is not ours to report */
 	else if (atomic_compare_exchange_strong(
@@ -227,6 +247,12 @@ on_fault(int signo, siginfo_t *info, void *context)
 	if (info->si_code <= 0 || signo == SIGSYS)
 		syscall(SYS_tgkill, getpid(), me, signo);
 	errno = saved;
+}
+
+void
+ol_crash_suspect(const struct ol_thread *thread)
+{
+	atomic_store(&crash_state.suspect, thread);
 }
 
 void
@@ -265,4 +291,5 @@ ol_crash_uninstall(void)
 	for (i = 0; i < NFAULTS; i++)
 		sigaction(faults[i].signo, &crash_state.before[i], NULL);
 	crash_state.fd = -1;
+	atomic_store(&crash_state.suspect, NULL);
 }

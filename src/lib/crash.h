@@ -17,6 +17,13 @@
  */
 void ol_crash_install(int fd);
 
+/*
+ * The thread that seems to hang, NULL for none: when somebody outside ends us
+ * with SIGABRT, it is the one that reports. Borrowed. Main thread.
+ */
+struct ol_thread;
+void ol_crash_suspect(const struct ol_thread *);
+
 /* Put the earlier handlers back. Main thread. */
 void ol_crash_uninstall(void);
 

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/notify.h"
 #include "lib/app.h"
+#include "lib/crash.h"
 #include "lib/supervisor.h"
 #include "loop/loop.h"
 
@@ -109,8 +110,11 @@ on_watchdog(void *arg)
 	struct ol_background *b = &s->app->background;
 	unsigned answers = atomic_load(&b->turns);
 
-	if (answers != s->watchdog_answers)
+	if (answers != s->watchdog_answers) {
 		ol_notify_send(s->fd, "WATCHDOG=1");
+		ol_crash_suspect(NULL);
+	} else if (b->started)
+		ol_crash_suspect(&b->loop_thread);
 	s->watchdog_answers = answers;
 	ol_wake_up(b->bell);
 	ol_timer_at(s->watchdog_timer, ol_clock_now() + s->watchdog);
@@ -171,8 +175,11 @@ ol_supervisor_ready(struct ol_supervisor *s)
 {
 	s->ready_due = true;
 	ol_supervisor_flush(s);
-	if (s->watchdog != 0)
-		on_watchdog(s);
+	if (s->watchdog == 0)
+		return;
+	/* From now on they are expected, also of one that hangs at once. */
+	ol_notify_send(s->fd, "WATCHDOG=1");
+	on_watchdog(s);
 }
 
 void

@@ -18,6 +18,9 @@ struct ol_acts {
 	 */
 	void (*tell)(void *arg, unsigned generation, int seconds);
 
+	/* It hangs: log where, and let it report, with SIGABRT. */
+	void (*abort)(void *arg, unsigned generation);
+
 	/* SIGKILL to its process group; why is for the log. */
 	void (*kill)(void *arg, unsigned generation, const char *why);
 

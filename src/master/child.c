@@ -114,10 +114,11 @@ ol_child_run(const struct ol_conf_pool *conf, char **env, int listen_fd,
 	if (dup2(listen_fd, STDIN_FILENO) == -1 ||
 	    dup2(STDERR_FILENO, STDOUT_FILENO) == -1)
 		fail(crash_fd, "arrange", "descriptors");
-	/* dup2() onto itself would leave close-on-exec set. */
-	if (crash_fd == OL_CHILD_CRASH_FD
-		? fcntl(crash_fd, F_SETFD, 0) == -1
-		: dup2(crash_fd, OL_CHILD_CRASH_FD) == -1)
+	/* A simple program does not know it, and would pass it on. */
+	if ((crash_fd != OL_CHILD_CRASH_FD &&
+		dup2(crash_fd, OL_CHILD_CRASH_FD) == -1) ||
+	    fcntl(OL_CHILD_CRASH_FD, F_SETFD,
+		conf->type == OL_CONF_SIMPLE ? FD_CLOEXEC : 0) == -1)
 		fail(crash_fd, "arrange", "descriptors");
 	crash_fd = OL_CHILD_CRASH_FD;
 	closefrom(OL_CHILD_CRASH_FD + 1);

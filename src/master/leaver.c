@@ -191,6 +191,13 @@ ol_leaver_begin(struct ol_leaver *l, const struct ol_acts *acts, void *arg,
 		    seconds(times->kill_grace));
 		acts->tell(arg, generation, 0);
 		break;
+	case OL_LEAVER_ABORT:
+		l->state = OL_LEAVER_LAST_CALL;
+		l->times.shutdown_delay_max = 0;
+		set_deadline(l, ol_clock_after(now, OL_LEAVER_LAST_WORDS));
+		l->called = true;
+		acts->abort(arg, generation);
+		break;
 	}
 	l->logged = l->deadline;
 }

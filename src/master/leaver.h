@@ -22,6 +22,8 @@
 #include "master/acts.h"
 
 #define OL_LEAVER_SLACK OL_MSEC(100)
+/* So long one that hangs may take to say where. */
+#define OL_LEAVER_LAST_WORDS OL_MSEC(400)
 
 enum ol_leaver_state {
 	OL_LEAVER_GONE,	     /* reaped; the struct is free */
@@ -46,6 +48,7 @@ enum ol_leaver_how {
 	OL_LEAVER_NO_LIMIT, /* told now, without a deadline */
 	OL_LEAVER_ITSELF,   /* said so itself; knows its shutdown_delay */
 	OL_LEAVER_HUNG,	    /* never became ready: the last call at once */
+	OL_LEAVER_ABORT,    /* hangs: says where, and is killed */
 };
 
 struct ol_leaver_times {

@@ -7,10 +7,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/must.h"
+#include "loop/alarm.h"
 #include "loop/loop.h"
 #include "master/runtime.h"
 #include "master/master.h"
@@ -43,6 +45,7 @@ struct ol_master {
 	struct ol_roles *roles; /* engine and spawner */
 	struct ol_upward upward;
 	struct ol_timer *timer;
+	struct ol_alarm *alarm; /* times of the day */
 	struct ol_signal *signals[SIGNALS];
 	int stderr_fd;		     /* the one that we were started with */
 	bool no_limit;		     /* the stop is that of QUIT */
@@ -53,6 +56,7 @@ struct ol_master {
 };
 
 static void tick(struct ol_master *);
+static void look_at_clock(struct ol_master *);
 
 /* --- The log. --- */
 
@@ -223,6 +227,7 @@ apply(struct ol_master *m, const struct ol_conf *conf, int prepared,
 		ol_listener_apply(listeners[n], &block->listen);
 		ol_pool_apply(pool, block, listeners[n++], now);
 	}
+	look_at_clock(m);
 }
 
 static void
@@ -430,6 +435,33 @@ tick(struct ol_master *m)
 static void
 on_timer(void *arg)
 {
+	tick(arg);
+}
+
+static void
+look_at_clock(struct ol_master *m)
+{
+	int64_t now = ol_clock_now();
+	struct timespec wall;
+	time_t when, first = 0;
+	int i;
+
+	/* time() may be a tick behind, and the alarm's time not come yet. */
+	clock_gettime(CLOCK_REALTIME, &wall);
+	for (i = 0; i < m->npools; i++) {
+		when = ol_pool_clock(m->pools[i], wall.tv_sec, now);
+		if (when != 0 && (first == 0 || when < first))
+			first = when;
+	}
+	if (ol_alarm_at(m->alarm, first) == -1)
+		ol_log_error(NULL, "cannot wait for a time of the day: %s",
+		    strerror(errno));
+}
+
+static void
+on_alarm(void *arg)
+{
+	look_at_clock(arg);
 	tick(arg);
 }
 
@@ -680,7 +712,8 @@ watch_signals(struct ol_master *m)
 	ol_loop_log_libevent();
 	m->house.loop = ol_loop_new();
 	if (m->house.loop == NULL ||
-	    (m->timer = ol_timer_new(m->house.loop, on_timer, m)) == NULL)
+	    (m->timer = ol_timer_new(m->house.loop, on_timer, m)) == NULL ||
+	    (m->alarm = ol_alarm_new(m->house.loop, on_alarm, m)) == NULL)
 		goto err;
 	for (i = 0; i < SIGNALS; i++) {
 		m->signals[i] = ol_signal_new(
@@ -769,6 +802,7 @@ ol_master_free(struct ol_master *m)
 	ol_roles_free(m->roles);
 	for (i = 0; i < SIGNALS; i++)
 		ol_signal_free(m->signals[i]);
+	ol_alarm_free(m->alarm);
 	ol_timer_free(m->timer);
 	ol_loop_free(m->house.loop);
 	ol_upward_fini(&m->upward);

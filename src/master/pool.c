@@ -1,9 +1,11 @@
+#include <sys/wait.h>
 #include <stdlib.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/must.h"
+#include "master/daily.h"
 #include "master/pool.h"
 
 /* One slot and the processes that its table speaks of. */
@@ -25,6 +27,7 @@ struct ol_pool {
 	int nplaces; /* as many as there ever were */
 	unsigned generation;
 	bool was_ready;
+	struct ol_daily daily; /* recycle at */
 	unsigned killed;
 	long long lost;
 };
@@ -40,6 +43,58 @@ find(const struct place *place, unsigned generation)
 	return NULL;
 }
 
+/* --- The limits of "recycle". --- */
+
+/* How often what says nothing is looked at, and what says much at most. */
+static const int64_t measure_silent = OL_SEC(30);
+static const int64_t measure_pace = OL_SEC(1);
+
+/* Whether that makes it due to be replaced. */
+static bool
+count_requests(struct place *place, const struct ol_process *p, int64_t now)
+{
+	int limit = place->pool->conf->recycle_requests;
+
+	if (limit == 0 || p->requests < limit ||
+	    !ol_slot_worn(&place->slot, p->generation, OL_SLOT_REQUESTS, now))
+		return false;
+	ol_log_notice(&p->log, "has answered %lld requests of %d",
+	    (long long)p->requests, limit);
+	return true;
+}
+
+static bool
+measure(struct place *place, struct ol_process *p, int64_t now)
+{
+	int64_t limit = place->pool->conf->recycle_memory, bytes;
+
+	if (limit == 0 || now - p->measured < measure_pace)
+		return false;
+	p->measured = now;
+	bytes = ol_process_memory(p);
+	if (bytes < limit ||
+	    !ol_slot_worn(&place->slot, p->generation, OL_SLOT_MEMORY, now))
+		return false;
+	ol_log_notice(&p->log, "has %.1f MiB in memory of %.1f MiB",
+	    (double)bytes / (1 << 20), (double)limit / (1 << 20));
+	return true;
+}
+
+/* Measure what has not been for long; returns when to call again. */
+static int64_t
+measure_place(struct place *place, int64_t now)
+{
+	const struct ol_pool *pool = place->pool;
+	struct ol_process *p = find(place, place->slot.current.generation);
+
+	if (pool->conf == NULL || pool->conf->recycle_memory == 0 ||
+	    p == NULL || !ol_slot_serves(&place->slot))
+		return OL_NEVER;
+	if (now >= p->measured + measure_silent)
+		measure(place, p, now);
+	return p->measured + measure_silent;
+}
+
 /* --- The slot's hands. --- */
 
 static void
@@ -48,11 +103,17 @@ on_notify(struct ol_process *p, const struct ol_notify *n, void *arg)
 	struct place *place = arg;
 	struct ol_pool *pool = place->pool;
 	int64_t now = ol_clock_now(), deadline;
+	bool worn = false;
 
+	if (pool->conf != NULL) {
+		worn = count_requests(place, p, now);
+		worn = measure(place, p, now) || worn;
+	}
 	if (n->ready && !ol_slot_leaves(&place->slot, p->generation)) {
 		ol_slot_ready(&place->slot, p->generation, now);
-		pool->was_ready = true;
 	}
+	if (n->watchdog)
+		ol_slot_alive(&place->slot, p->generation, now);
 	if (n->stopping)
 		ol_slot_stopping(&place->slot, p->generation, now);
 	if (n->extend_usec > 0 && ol_slot_leaves(&place->slot, p->generation)) {
@@ -61,7 +122,8 @@ on_notify(struct ol_process *p, const struct ol_notify *n, void *arg)
 		deadline = ol_slot_deadline(&place->slot);
 		pool->hooks->on_deadline(pool->hooks->arg, deadline);
 	}
-	if (n->ready || n->stopping || n->extend_usec > 0)
+	if (n->ready || n->stopping || n->watchdog || n->extend_usec > 0 ||
+	    worn)
 		pool->hooks->on_change(pool->hooks->arg);
 }
 
@@ -97,6 +159,15 @@ act_tell(void *arg, unsigned generation, int seconds)
 }
 
 static void
+act_abort(void *arg, unsigned generation)
+{
+	struct ol_process *p = find(arg, generation);
+
+	if (p != NULL)
+		ol_process_abort(p);
+}
+
+static void
 act_kill(void *arg, unsigned generation, const char *why)
 {
 	struct place *place = arg;
@@ -123,6 +194,7 @@ act_say(
 static const struct ol_acts acts = {
 	.start = act_start,
 	.tell = act_tell,
+	.abort = act_abort,
 	.kill = act_kill,
 	.say = act_say,
 };
@@ -201,6 +273,10 @@ ol_pool_apply(struct ol_pool *pool, const struct ol_conf_pool *conf,
 		.kill_grace = conf->kill_grace,
 		.startup_time_limit = conf->startup_time_limit,
 		.recycle_time = conf->recycle_time,
+		.ping_response_time =
+		    conf->ping_interval != 0 ? conf->ping_response_time : 0,
+		.simple = conf->type == OL_CONF_SIMPLE,
+		.overlap = true,
 	};
 	bool renew = pool->conf != NULL &&
 		     !(listener == pool->listener &&
@@ -208,6 +284,7 @@ ol_pool_apply(struct ol_pool *pool, const struct ol_conf_pool *conf,
 	struct ol_listener *old = pool->listener;
 	int i;
 
+	ol_daily_set(&pool->daily, &conf->recycle_at);
 	pool->conf = conf;
 	pool->listener = ol_listener_ref(listener);
 	ol_listener_unref(old);
@@ -233,6 +310,7 @@ ol_pool_stop(struct ol_pool *pool, const char *why, bool no_limit, int64_t now)
 
 	for (i = 0; i < pool->nplaces; i++)
 		ol_slot_stop(&pool->places[i]->slot, why, no_limit, now);
+	ol_daily_set(&pool->daily, NULL);
 	ol_listener_unref(pool->listener);
 	pool->listener = NULL;
 	pool->conf = NULL;
@@ -248,6 +326,40 @@ ol_pool_stop_now(struct ol_pool *pool, int64_t now)
 		ol_slot_stop_now(&pool->places[i]->slot, now);
 }
 
+/*
+ * Whether a process still accepts, here or in another slot, beside which one of
+ * the other type must not: O_NONBLOCK is the socket's.
+ */
+static bool
+is_blocked(const struct ol_pool *pool, const struct place *place)
+{
+	const struct ol_process *p;
+	bool simple;
+	int i;
+
+	(void)place;
+	if (pool->conf == NULL)
+		return false;
+	simple = pool->conf->type == OL_CONF_SIMPLE;
+	for (i = 0; i < pool->nplaces; i++)
+		LIST_FOREACH (p, &pool->places[i]->processes, link)
+			if (p->accepts == pool->listener && p->simple != simple)
+				return true;
+	return false;
+}
+
+static bool
+another_renews(const struct ol_pool *pool, const struct place *place)
+{
+	int i;
+
+	for (i = 0; i < pool->nplaces; i++)
+		if (pool->places[i] != place &&
+		    ol_slot_renews(&pool->places[i]->slot))
+			return true;
+	return false;
+}
+
 int64_t
 ol_pool_tick(struct ol_pool *pool, int64_t now)
 {
@@ -255,11 +367,32 @@ ol_pool_tick(struct ol_pool *pool, int64_t now)
 	int i;
 
 	for (i = 0; i < pool->nplaces; i++) {
-		when = ol_slot_tick(&pool->places[i]->slot, now);
-		if (when < next)
+		struct place *place = pool->places[i];
+
+		if ((when = measure_place(place, now)) < next)
 			next = when;
+		ol_slot_hold(&place->slot, another_renews(pool, place));
+		ol_slot_block(&place->slot, is_blocked(pool, place));
+		if ((when = ol_slot_tick(&place->slot, now)) < next)
+			next = when;
+		pool->was_ready |= ol_slot_serves(&place->slot);
 	}
 	return next;
+}
+
+time_t
+ol_pool_clock(struct ol_pool *pool, time_t wall, int64_t now)
+{
+	int i;
+
+	if (ol_daily_due(&pool->daily, wall))
+		for (i = 0; i < pool->nplaces; i++) {
+			struct ol_slot *slot = &pool->places[i]->slot;
+
+			ol_slot_worn(
+			    slot, slot->current.generation, OL_SLOT_CLOCK, now);
+		}
+	return ol_daily_next(&pool->daily);
 }
 
 static struct ol_process *
@@ -296,7 +429,8 @@ ol_pool_reaped(struct ol_pool *pool, pid_t pid, int status, int64_t now)
 		return;
 	ol_process_ended(
 	    p, pool->house, place->index, pool->name, status, how, sizeof(how));
-	ol_slot_exited(&place->slot, p->generation, how, now);
+	ol_slot_exited(&place->slot, p->generation, how,
+	    WIFEXITED(status) && WEXITSTATUS(status) == 0, now);
 	LIST_REMOVE(p, link);
 	ol_process_free(p);
 }

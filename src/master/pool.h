@@ -9,6 +9,7 @@
 #include <sys/types.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <time.h>
 #include <bsd/sys/queue.h>
 
 #include "config/conf.h"
@@ -61,6 +62,13 @@ void ol_pool_stop(
 void ol_pool_stop_now(struct ol_pool *, int64_t now);
 
 int64_t ol_pool_tick(struct ol_pool *, int64_t now);
+
+/*
+ * By the wall clock it is now, which may have been set: recycle if that is due,
+ * and return when to call again; 0: there is nothing to wait for. Call
+ * ol_pool_tick() after it.
+ */
+time_t ol_pool_clock(struct ol_pool *, time_t wall, int64_t now);
 
 /* Whether pid is ours. */
 bool ol_pool_has(const struct ol_pool *, pid_t pid);

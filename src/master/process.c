@@ -14,6 +14,7 @@
 #include "master/child.h"
 #include "master/crash.h"
 #include "master/process.h"
+#include "master/threads.h"
 
 /* The next datagram: 1 read, 0 none waits, -1 rubbish. */
 static int
@@ -74,8 +75,10 @@ on_notify_readable(void *arg)
 		if (rc == -1)
 			continue;
 		keep_words(p, &n);
-		if (n.stopping)
+		if (n.stopping) {
 			let_go(p);
+			p->accepts = NULL;
+		}
 		p->on_notify(p, &n, p->arg);
 	}
 }
@@ -83,7 +86,7 @@ on_notify_readable(void *arg)
 static char **
 make_env(const struct ol_process *p, const struct ol_process_options *o)
 {
-	char *extra[6], **env;
+	char *extra[7], **env;
 	size_t i, n = 0;
 
 #define ADD(...) \
@@ -91,14 +94,20 @@ make_env(const struct ol_process *p, const struct ol_process_options *o)
 		if (asprintf(&extra[n++], __VA_ARGS__) == -1) \
 			ol_must(NULL); \
 	} while (0)
-	ADD("NOTIFY_SOCKET=%s", p->notify_path);
-	ADD("OUTLAST_CRASH_FD=%d", OL_CHILD_CRASH_FD);
+	if (!p->simple) {
+		ADD("NOTIFY_SOCKET=%s", p->notify_path);
+		ADD("OUTLAST_CRASH_FD=%d", OL_CHILD_CRASH_FD);
+	}
 	ADD("OUTLAST_INSTANCE=%s", o->house->instance);
 	ADD("OUTLAST_POOL=%s", o->conf->name);
 	ADD("OUTLAST_SHUTDOWN_DELAY=%lld",
 	    (long long)(o->conf->shutdown_delay / OL_SEC(1)));
 	ADD("OUTLAST_SHUTDOWN_DELAY_MAX=%lld",
 	    (long long)(o->conf->shutdown_delay_max / OL_SEC(1)));
+	/* Twice in that time, it pings. */
+	if (o->conf->ping_interval != 0)
+		ADD("WATCHDOG_USEC=%lld",
+		    (long long)(o->conf->ping_interval * 2 / 1000));
 #undef ADD
 	env = ol_child_env(o->conf, (const char *const *)extra, n);
 	for (i = 0; i < n; i++)
@@ -135,6 +144,24 @@ fork_child(struct ol_process *p, const struct ol_process_options *o)
 	return p->pid == -1 ? -1 : 0;
 }
 
+/* -1: logged. */
+static int
+open_notify(struct ol_process *p, const struct ol_process_options *o)
+{
+	if (asprintf(&p->notify_path, "%s/%s.%d.%u", o->house->notify_folder,
+		o->conf->name, o->slot, o->generation) == -1)
+		ol_must(NULL);
+	p->notify_fd = ol_notify_bind(p->notify_path, o->conf->uid);
+	if (p->notify_fd == -1) {
+		ol_log_error(&p->log, "cannot make notify socket %s: %s",
+		    p->notify_path, strerror(errno));
+		return -1;
+	}
+	p->watch = ol_must(
+	    ol_watch_new(o->house->loop, p->notify_fd, on_notify_readable, p));
+	return 0;
+}
+
 struct ol_process *
 ol_process_start(const struct ol_process_options *o)
 {
@@ -146,19 +173,12 @@ ol_process_start(const struct ol_process_options *o)
 	p->notify_fd = p->crash_fd = -1;
 	p->on_notify = o->on_notify;
 	p->arg = o->arg;
+	p->simple = o->conf->type == OL_CONF_SIMPLE;
+	p->stop_signal = (int)o->conf->stop_signal;
 	p->listener = ol_listener_ref(o->listener);
 	ol_log_about(&p->log, "pool %s[%d]", o->conf->name, o->slot);
-	if (asprintf(&p->notify_path, "%s/%s.%d.%u", o->house->notify_folder,
-		o->conf->name, o->slot, o->generation) == -1)
-		ol_must(NULL);
-	p->notify_fd = ol_notify_bind(p->notify_path, o->conf->uid);
-	if (p->notify_fd == -1) {
-		ol_log_error(&p->log, "cannot make notify socket %s: %s",
-		    p->notify_path, strerror(errno));
+	if (!p->simple && open_notify(p, o) == -1)
 		goto err;
-	}
-	p->watch = ol_must(
-	    ol_watch_new(o->house->loop, p->notify_fd, on_notify_readable, p));
 	if ((p->crash_fd = ol_crash_open()) == -1) {
 		ol_log_error(
 		    &p->log, "cannot make a crash report: %s", strerror(errno));
@@ -167,11 +187,13 @@ ol_process_start(const struct ol_process_options *o)
 	/* The flag is the shared socket's: an older process may have
 	 * changed it. */
 	flags = fcntl(ol_listener_fd(p->listener), F_GETFL);
-	fcntl(ol_listener_fd(p->listener), F_SETFL, flags | O_NONBLOCK);
+	fcntl(ol_listener_fd(p->listener), F_SETFL,
+	    p->simple ? flags & ~O_NONBLOCK : flags | O_NONBLOCK);
 	if (fork_child(p, o) == -1) {
 		ol_log_error(&p->log, "cannot fork: %s", strerror(errno));
 		goto err;
 	}
+	p->accepts = p->listener;
 	ol_log_about(
 	    &p->log, "pool %s[%d] pid %d", o->conf->name, o->slot, (int)p->pid);
 	ol_log_notice(&p->log, "started %s, generation %u", o->conf->program[0],
@@ -182,18 +204,48 @@ err:
 	return NULL;
 }
 
+int64_t
+ol_process_memory(const struct ol_process *p)
+{
+	long long pages = -1;
+	char path[48];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/statm", (int)p->pid);
+	if ((f = fopen(path, "re")) == NULL)
+		return -1;
+	if (fscanf(f, "%*d %lld", &pages) != 1)
+		pages = -1;
+	fclose(f);
+	return pages == -1 ? -1 : pages * sysconf(_SC_PAGESIZE);
+}
+
 void
 ol_process_tell(struct ol_process *p, int seconds)
 {
 	union sigval value = { .sival_int = seconds };
+	int signo = p->stop_signal;
 
 	let_go(p);
-	if (sigqueue(p->pid, SIGTERM, value) == 0)
+	if (p->simple && seconds == 0)
+		signo = SIGTERM;
+	if (!p->simple && sigqueue(p->pid, signo, value) == 0)
 		return;
 	/* Without room for the number, the bare signal is better than none. */
-	if (errno != EAGAIN || kill(p->pid, SIGTERM) == -1)
+	if ((!p->simple && errno != EAGAIN) || kill(p->pid, signo) == -1)
 		ol_log_error(
-		    &p->log, "cannot send SIGTERM: %s", strerror(errno));
+		    &p->log, "cannot signal it to stop: %s", strerror(errno));
+}
+
+void
+ol_process_abort(struct ol_process *p)
+{
+	let_go(p);
+	p->aborted = true;
+	ol_threads_log(&p->log, p->pid);
+	if (kill(p->pid, SIGABRT) == -1)
+		ol_log_error(
+		    &p->log, "cannot send SIGABRT: %s", strerror(errno));
 }
 
 void
@@ -244,6 +296,7 @@ log_crash(struct ol_process *p, const struct ol_house *house, int slot,
 	path = ol_crash_keep(&p->log, house->crash_folder, name, report, len);
 	ol_log_error(&p->log, "%s %s; report: %s",
 	    WIFEXITED(status) ? "ended by itself and left a crash report:"
+	    : p->aborted      ? "hung, and was ended with"
 			      : "crashed with",
 	    summary, path != NULL ? path : "not kept");
 	ol_crash_log(&p->log, report, len);
@@ -256,7 +309,9 @@ ended_by_us(const struct ol_process *p, int status)
 {
 	if (WIFEXITED(status))
 		return true;
-	return p->killed != NULL || (p->leaving && WTERMSIG(status) == SIGTERM);
+	return p->killed != NULL || p->aborted ||
+	       (p->leaving && (WTERMSIG(status) == SIGTERM ||
+				  WTERMSIG(status) == p->stop_signal));
 }
 
 void
@@ -272,7 +327,8 @@ ol_process_ended(struct ol_process *p, const struct ol_house *house, int slot,
 	 * The kernel holds a dozen datagrams at most. A READY among them
 	 * must not count any more: its sender serves nobody.
 	 */
-	for (i = 0; i < 64 && (rc = receive(p, &n)) != 0; i++)
+	for (i = 0; p->notify_fd != -1 && i < 64 && (rc = receive(p, &n)) != 0;
+	     i++)
 		if (rc == 1)
 			keep_words(p, &n);
 	ol_crash_status(how, size, status);

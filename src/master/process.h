@@ -38,9 +38,15 @@ struct ol_process {
 	int64_t tasks;
 	int64_t requests;
 	char status[256];
-	unsigned rubbish;	      /* datagrams that could not be read */
-	const char *killed;	      /* why we killed it; NULL: we did not */
-	bool leaving;		      /* it was told */
+	int64_t measured;   /* when its memory was; 0: never */
+	unsigned rubbish;   /* datagrams that could not be read */
+	const char *killed; /* why we killed it; NULL: we did not */
+	bool leaving;	    /* it was told */
+	bool simple;	    /* of its pool, when it was started */
+	int stop_signal;    /* the same */
+	/* Where it may accept; NULL: nowhere any more. To compare only. */
+	const struct ol_listener *accepts;
+	bool aborted;		      /* because it hung */
 	struct ol_listener *listener; /* a reference until it leaves */
 	int crash_fd;
 	char *notify_path;
@@ -64,14 +70,28 @@ struct ol_process_options {
 
 /*
  * Fork, and execute conf's program with the listener as descriptor 0, our
- * standard error as 1 and 2, the crash report as 3 and no other. conf and
+ * standard error as 1 and 2, the crash report as 3 unless it is simple, and no
+ * other. The listener blocks for a simple program, and does not for others: as
+ * it is one socket, the two must not accept side by side. conf and
  * options are not kept. A program that cannot be executed ends with status
  * 127 and says why in its crash report. NULL: logged.
  */
 struct ol_process *ol_process_start(const struct ol_process_options *);
 
-/* SIGTERM with so many seconds left; see acts.h. */
+/*
+ * Bytes of it that are in memory, as ps(1) shows them (RSS): what it shares
+ * with others counts in full. -1: unknown.
+ */
+int64_t ol_process_memory(const struct ol_process *);
+
+/*
+ * The stop signal with so many seconds left; see acts.h. A simple program gets
+ * it bare, and SIGTERM for the last call.
+ */
 void ol_process_tell(struct ol_process *, int seconds);
+
+/* It hangs: log what its threads do, and send SIGABRT for its own report. */
+void ol_process_abort(struct ol_process *);
 
 /* SIGKILL to its group. why is static. */
 void ol_process_kill(struct ol_process *, const char *why);

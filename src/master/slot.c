@@ -46,7 +46,15 @@ leaving(const struct ol_slot *s)
 static const char *
 reason_text(const struct ol_slot *s)
 {
-	return s->reason == OL_SLOT_AGE ? "recycle time" : "reload";
+	static const char *const texts[] = {
+		[OL_SLOT_RELOAD] = "reload",
+		[OL_SLOT_AGE] = "recycle time",
+		[OL_SLOT_REQUESTS] = "recycle requests",
+		[OL_SLOT_MEMORY] = "recycle memory",
+		[OL_SLOT_CLOCK] = "recycle at",
+	};
+
+	return texts[s->reason];
 }
 
 static int64_t
@@ -112,6 +120,8 @@ start(struct ol_slot *s, struct ol_seat *seat, int64_t now)
 		.generation = ++s->generation,
 		.started = now,
 		.ready = OL_NEVER,
+		.alive = OL_NEVER,
+		.simple = s->rules.simple,
 		.shutdown_delay = s->rules.shutdown_delay,
 		.shutdown_delay_max = s->rules.shutdown_delay_max,
 	};
@@ -141,6 +151,7 @@ start_current(struct ol_slot *s, int64_t now)
 	s->renew = false;
 	if (start(s, &s->current, now) == -1) {
 		s->how = "not started";
+		s->clean = false;
 		move(s, OL_SLOT_EXITED, now);
 	}
 }
@@ -176,6 +187,7 @@ start_next(struct ol_slot *s, int64_t now)
 	s->renew = false;
 	if (start(s, &s->next, now) == -1) {
 		s->how = "not started";
+		s->clean = false;
 		move(s, OL_SLOT_NEXT_EXITED, now);
 	}
 }
@@ -192,6 +204,14 @@ next_is_ready(struct ol_slot *s, int64_t now)
 }
 
 /* --- Endings that were asked for. --- */
+
+static void
+make_way(struct ol_slot *s, int64_t now)
+{
+	leave(s, &s->current, OL_LEAVER_BUDGET, reason_text(s), now);
+	s->renew = false;
+	start_soon(s, now);
+}
 
 static void
 current_leaves(struct ol_slot *s, int64_t now)
@@ -226,9 +246,23 @@ next_is_outdated(struct ol_slot *s, int64_t now)
 
 /* --- Endings that were not. --- */
 
+/* A program that takes so many requests, and ends. */
+static bool
+ended_normally(const struct ol_slot *s)
+{
+	return s->clean && s->current.simple && s->current.ready != OL_NEVER;
+}
+
 static void
 current_ended(struct ol_slot *s, int64_t now)
 {
+	if (ended_normally(s)) {
+		say(s, s->current.generation, OL_LOG_NOTICE,
+		    "ended by itself: %s", s->how);
+		memset(&s->current, 0, sizeof(s->current));
+		s->due = now;
+		return;
+	}
 	say(s, s->current.generation, OL_LOG_WARN, "ended unasked: %s", s->how);
 	pace(s, &s->current, now);
 	memset(&s->current, 0, sizeof(s->current));
@@ -255,6 +289,23 @@ current_left(struct ol_slot *s, int64_t now)
 }
 
 static void
+say_hung(struct ol_slot *s, int64_t now)
+{
+	say(s, s->current.generation, OL_LOG_ERROR,
+	    "hangs: no ping (WATCHDOG=1) in %.1f s",
+	    seconds(now - s->current.alive));
+}
+
+static void
+current_hangs(struct ol_slot *s, int64_t now)
+{
+	say_hung(s, now);
+	pace(s, &s->current, now);
+	leave(s, &s->current, OL_LEAVER_ABORT, "hangs", now);
+	say_due(s, now);
+}
+
+static void
 promote(struct ol_slot *s, int64_t now)
 {
 	(void)now;
@@ -265,8 +316,12 @@ promote(struct ol_slot *s, int64_t now)
 static void
 current_ended_early(struct ol_slot *s, int64_t now)
 {
-	say(s, s->current.generation, OL_LOG_WARN,
-	    "ended unasked: %s; its successor is starting", s->how);
+	if (ended_normally(s))
+		say(s, s->current.generation, OL_LOG_NOTICE,
+		    "ended by itself: %s", s->how);
+	else
+		say(s, s->current.generation, OL_LOG_WARN,
+		    "ended unasked: %s; its successor is starting", s->how);
 	promote(s, now);
 }
 
@@ -274,6 +329,14 @@ static void
 current_left_early(struct ol_slot *s, int64_t now)
 {
 	leave(s, &s->current, OL_LEAVER_ITSELF, "by itself", now);
+	promote(s, now);
+}
+
+static void
+current_hangs_early(struct ol_slot *s, int64_t now)
+{
+	say_hung(s, now);
+	leave(s, &s->current, OL_LEAVER_ABORT, "hangs", now);
 	promote(s, now);
 }
 
@@ -334,6 +397,8 @@ static const struct {
 	    [OL_SLOT_EXITED] = NO,
 	    [OL_SLOT_LATE] = NO,
 	    [OL_SLOT_LEFT] = NO,
+	    [OL_SLOT_HUNG] = NO,
+	    [OL_SLOT_MAKE_WAY] = NO,
 	    [OL_SLOT_NEXT_READY] = NO,
 	    [OL_SLOT_NEXT_EXITED] = NO,
 	    [OL_SLOT_NEXT_LATE] = NO,
@@ -348,6 +413,8 @@ static const struct {
 	    [OL_SLOT_EXITED] = NO,
 	    [OL_SLOT_LATE] = NO,
 	    [OL_SLOT_LEFT] = NO,
+	    [OL_SLOT_HUNG] = NO,
+	    [OL_SLOT_MAKE_WAY] = NO,
 	    [OL_SLOT_NEXT_READY] = NO,
 	    [OL_SLOT_NEXT_EXITED] = NO,
 	    [OL_SLOT_NEXT_LATE] = NO,
@@ -362,6 +429,8 @@ static const struct {
 	    [OL_SLOT_EXITED] = { current_ended, OL_SLOT_BACKOFF },
 	    [OL_SLOT_LATE] = { current_is_late, OL_SLOT_BACKOFF },
 	    [OL_SLOT_LEFT] = { current_left, OL_SLOT_BACKOFF },
+	    [OL_SLOT_HUNG] = NO,
+	    [OL_SLOT_MAKE_WAY] = NO,
 	    [OL_SLOT_NEXT_READY] = NO,
 	    [OL_SLOT_NEXT_EXITED] = NO,
 	    [OL_SLOT_NEXT_LATE] = NO,
@@ -376,6 +445,8 @@ static const struct {
 	    [OL_SLOT_EXITED] = { current_ended, OL_SLOT_BACKOFF },
 	    [OL_SLOT_LATE] = NO,
 	    [OL_SLOT_LEFT] = { current_left, OL_SLOT_BACKOFF },
+	    [OL_SLOT_HUNG] = { current_hangs, OL_SLOT_BACKOFF },
+	    [OL_SLOT_MAKE_WAY] = { make_way, OL_SLOT_BACKOFF },
 	    [OL_SLOT_NEXT_READY] = NO,
 	    [OL_SLOT_NEXT_EXITED] = NO,
 	    [OL_SLOT_NEXT_LATE] = NO,
@@ -390,6 +461,8 @@ static const struct {
 	    [OL_SLOT_EXITED] = { current_ended_early, OL_SLOT_STARTING },
 	    [OL_SLOT_LATE] = NO,
 	    [OL_SLOT_LEFT] = { current_left_early, OL_SLOT_STARTING },
+	    [OL_SLOT_HUNG] = { current_hangs_early, OL_SLOT_STARTING },
+	    [OL_SLOT_MAKE_WAY] = NO,
 	    [OL_SLOT_NEXT_READY] = { next_is_ready, OL_SLOT_UP },
 	    [OL_SLOT_NEXT_EXITED] = { next_ended, OL_SLOT_UP },
 	    [OL_SLOT_NEXT_LATE] = { next_is_late, OL_SLOT_UP },
@@ -440,6 +513,37 @@ too_old(const struct ol_slot *s)
 	    s->current.ready, s->rules.recycle_time - s->stagger);
 }
 
+/* When current hangs. */
+static int64_t
+hung(const struct ol_slot *s)
+{
+	if (s->rules.ping_response_time == 0 || s->current.alive == OL_NEVER)
+		return OL_NEVER;
+	return ol_clock_after(s->current.alive, s->rules.ping_response_time);
+}
+
+/*
+ * When to look at current again; 0: it hangs, and was sent away. When it is we
+ * who come late, its ping may wait behind us: it gets another second.
+ */
+static int64_t
+check_ping(struct ol_slot *s, int64_t now)
+{
+	if (now > ol_clock_after(hung(s), OL_SEC(1)))
+		s->current.alive =
+		    now + OL_SEC(1) - s->rules.ping_response_time;
+	if (now < hung(s))
+		return hung(s);
+	move(s, OL_SLOT_HUNG, now);
+	return 0;
+}
+
+static int64_t
+sooner(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
+}
+
 /* When a process may be started, in a state where one is awaited. */
 static int64_t
 start_due(const struct ol_slot *s)
@@ -458,42 +562,80 @@ wait_for_room(struct ol_slot *s)
 	    s->state == OL_SLOT_UP ? "a recycle" : "a start", leaving(s));
 }
 
+/* A program that says nothing is ready when it has lived for a while. */
+static int64_t
+settle(struct ol_slot *s, const struct ol_seat *seat, enum ol_slot_event event,
+    int64_t now)
+{
+	int64_t settled = ol_clock_after(seat->started, OL_SLOT_SETTLED);
+
+	if (now < settled)
+		return settled;
+	move(s, event, now);
+	return 0;
+}
+
+/* Whether current and its successor may accept side by side. */
+static bool
+overlaps(const struct ol_slot *s)
+{
+	return s->rules.overlap && s->current.simple == s->rules.simple;
+}
+
 /* One step; returns when to look again, 0: at once. */
 static int64_t
 step(struct ol_slot *s, int64_t now)
 {
+	int64_t ping = OL_NEVER;
+
+	if ((s->state == OL_SLOT_UP || s->state == OL_SLOT_RENEWING) &&
+	    (ping = check_ping(s, now)) == 0)
+		return 0;
 	switch (s->state) {
 	case OL_SLOT_EMPTY:
 	case OL_SLOT_STATES:
 		return OL_NEVER;
 	case OL_SLOT_STARTING:
+		if (s->current.simple)
+			return settle(s, &s->current, OL_SLOT_READY, now);
 		if (now < late(s, &s->current))
 			return late(s, &s->current);
 		move(s, OL_SLOT_LATE, now);
 		return 0;
 	case OL_SLOT_RENEWING:
+		if (s->next.simple)
+			return sooner(
+			    settle(s, &s->next, OL_SLOT_NEXT_READY, now), ping);
 		if (now < late(s, &s->next))
-			return late(s, &s->next);
+			return sooner(late(s, &s->next), ping);
 		move(s, OL_SLOT_NEXT_LATE, now);
 		return 0;
 	case OL_SLOT_UP:
 		if (!s->renew) {
 			if (now < too_old(s))
-				return too_old(s);
+				return sooner(too_old(s), ping);
 			s->reason = OL_SLOT_AGE;
 			move(s, OL_SLOT_RECYCLE, now);
 			return 0;
 		}
+		if (s->hold && s->reason != OL_SLOT_RELOAD)
+			return ping;
 		break;
 	case OL_SLOT_BACKOFF:
 		break;
 	}
 	if (now < start_due(s))
-		return start_due(s);
+		return sooner(start_due(s), ping);
 	if (!has_room(s)) {
 		wait_for_room(s);
-		return OL_NEVER;
+		return ping;
 	}
+	if (s->state == OL_SLOT_UP && !overlaps(s)) {
+		move(s, OL_SLOT_MAKE_WAY, now);
+		return 0;
+	}
+	if (s->state == OL_SLOT_BACKOFF && s->blocked)
+		return OL_NEVER;
 	move(s, OL_SLOT_DUE, now);
 	return 0;
 }
@@ -577,6 +719,28 @@ is(const struct ol_seat *seat, unsigned generation)
 	return generation != 0 && seat->generation == generation;
 }
 
+bool
+ol_slot_worn(struct ol_slot *s, unsigned generation, enum ol_slot_reason reason,
+    int64_t now)
+{
+	if (s->state != OL_SLOT_UP || s->renew || !is(&s->current, generation))
+		return false;
+	ol_slot_recycle(s, reason, now);
+	return true;
+}
+
+void
+ol_slot_hold(struct ol_slot *s, bool hold)
+{
+	s->hold = hold;
+}
+
+void
+ol_slot_block(struct ol_slot *s, bool blocked)
+{
+	s->blocked = blocked;
+}
+
 static struct ol_leaver *
 find_leaver(struct ol_slot *s, unsigned generation)
 {
@@ -599,6 +763,15 @@ ol_slot_ready(struct ol_slot *s, unsigned generation, int64_t now)
 }
 
 void
+ol_slot_alive(struct ol_slot *s, unsigned generation, int64_t now)
+{
+	if (is(&s->current, generation))
+		s->current.alive = now;
+	else if (is(&s->next, generation))
+		s->next.alive = now;
+}
+
+void
 ol_slot_stopping(struct ol_slot *s, unsigned generation, int64_t now)
 {
 	if (is(&s->current, generation))
@@ -618,12 +791,13 @@ ol_slot_extend(
 }
 
 void
-ol_slot_exited(
-    struct ol_slot *s, unsigned generation, const char *how, int64_t now)
+ol_slot_exited(struct ol_slot *s, unsigned generation, const char *how,
+    bool clean, int64_t now)
 {
 	struct ol_leaver *l = find_leaver(s, generation);
 
 	s->how = how;
+	s->clean = clean;
 	if (l != NULL)
 		ol_leaver_exited(l, how, now);
 	else if (is(&s->current, generation))
@@ -631,6 +805,12 @@ ol_slot_exited(
 	else if (is(&s->next, generation))
 		move(s, OL_SLOT_NEXT_EXITED, now);
 	s->how = NULL;
+}
+
+bool
+ol_slot_renews(const struct ol_slot *s)
+{
+	return s->state == OL_SLOT_RENEWING;
 }
 
 bool

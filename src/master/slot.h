@@ -9,6 +9,13 @@
  * process itself asks for it, and then nothing is started until one is gone.
  * So a slot never has more than three processes.
  *
+ * Without overlap, or when the old process and its successor cannot accept side
+ * by side, the old one leaves first, and the other is started when it accepts
+ * no more.
+ *
+ * A READY process that has pinged once must go on pinging: one that does not
+ * for ping_response_time hangs, is killed and replaced.
+ *
  * Whatever ends unasked is replaced at once when it had been ready for 10 s,
  * else after 250 ms, doubled each time up to 30 s; 60 s of READY reset that.
  */
@@ -42,7 +49,9 @@ enum ol_slot_event {
 	OL_SLOT_EXITED,	    /* current was reaped */
 	OL_SLOT_LATE,	    /* current is not READY in startup_time_limit */
 	OL_SLOT_LEFT,	    /* current said STOPPING=1, unasked */
-	OL_SLOT_NEXT_READY, /* the same four of the successor */
+	OL_SLOT_HUNG,	    /* current pings no more */
+	OL_SLOT_MAKE_WAY,   /* current must go before its successor comes */
+	OL_SLOT_NEXT_READY, /* the same of the successor, but HUNG */
 	OL_SLOT_NEXT_EXITED,
 	OL_SLOT_NEXT_LATE,
 	OL_SLOT_NEXT_LEFT,
@@ -51,8 +60,14 @@ enum ol_slot_event {
 
 enum ol_slot_reason {
 	OL_SLOT_RELOAD, /* its configuration changed */
-	OL_SLOT_AGE,	/* recycle time */
+	/* What "recycle" names. */
+	OL_SLOT_AGE,
+	OL_SLOT_REQUESTS,
+	OL_SLOT_MEMORY,
+	OL_SLOT_CLOCK,
 };
+
+#define OL_SLOT_SETTLED OL_SEC(1)
 
 /* Times in nanoseconds, as in the configuration. */
 struct ol_slot_rules {
@@ -60,16 +75,21 @@ struct ol_slot_rules {
 	int64_t shutdown_delay_max;
 	int64_t kill_grace;
 	int64_t startup_time_limit;
-	int64_t recycle_time; /* age since READY; 0: never */
+	int64_t recycle_time;	    /* age since READY; 0: never */
+	int64_t ping_response_time; /* 0: no ping is expected */
+	bool simple;		    /* READY once alive for OL_SLOT_SETTLED */
+	bool overlap; /* the successor is ready before the old one leaves */
 };
 
 struct ol_seat {
 	unsigned generation; /* 0: nobody */
 	int64_t started;
 	int64_t ready; /* OL_NEVER: not yet */
+	int64_t alive; /* its last ping; OL_NEVER: none yet, none expected */
 	/* What it was started with and computes with; kill_grace is ours. */
 	int64_t shutdown_delay;
 	int64_t shutdown_delay_max;
+	bool simple;
 };
 
 struct ol_slot {
@@ -88,10 +108,13 @@ struct ol_slot {
 	int64_t stagger;	    /* taken off recycle_time */
 	bool renew;		    /* a recycle is wanted and not begun */
 	bool waits;		    /* the log knows that it waits for room */
+	bool hold;		    /* another slot's turn; see ol_slot_hold */
 	enum ol_slot_reason reason; /* of renew, or of RENEWING */
 	const char *why;	    /* of the STOP in work */
 	bool no_limit;		    /* of the same */
 	const char *how;	    /* of the EXITED in work */
+	bool clean;		    /* of the same: exit 0 */
+	bool blocked;		    /* see ol_slot_block */
 };
 
 /*
@@ -130,13 +153,37 @@ void ol_slot_stop_now(struct ol_slot *, int64_t now);
 
 void ol_slot_recycle(struct ol_slot *, enum ol_slot_reason, int64_t now);
 
+/*
+ * The process of that generation has reached a limit of "recycle". False when
+ * that changes nothing: it does not serve, or is to be replaced anyway.
+ */
+bool ol_slot_worn(
+    struct ol_slot *, unsigned generation, enum ol_slot_reason, int64_t now);
+
+/*
+ * While held, a slot begins no recycle but one by a reload: those of a pool
+ * take turns, so that its caches are not all cold at once.
+ */
+void ol_slot_hold(struct ol_slot *, bool hold);
+
+/*
+ * While blocked, nothing is started where nobody serves: an older process still
+ * accepts, beside which a new one must not.
+ */
+void ol_slot_block(struct ol_slot *, bool blocked);
+
 /* What the process of a generation said or did. Unknown ones are ignored. */
 void ol_slot_ready(struct ol_slot *, unsigned generation, int64_t now);
+void ol_slot_alive(struct ol_slot *, unsigned generation, int64_t now);
 void ol_slot_stopping(struct ol_slot *, unsigned generation, int64_t now);
 void ol_slot_extend(
     struct ol_slot *, unsigned generation, int64_t asked, int64_t now);
-void ol_slot_exited(
-    struct ol_slot *, unsigned generation, const char *how, int64_t now);
+/* clean: with exit 0, which is a simple program's normal end. */
+void ol_slot_exited(struct ol_slot *, unsigned generation, const char *how,
+    bool clean, int64_t now);
+
+/* Whether a successor is being started. */
+bool ol_slot_renews(const struct ol_slot *);
 
 /* Whether a READY process holds the slot. */
 bool ol_slot_serves(const struct ol_slot *);

@@ -10,6 +10,8 @@
  *     /slow?ms=N     answer after N ms
  *     /queue-late?id=ID&ms=N&item-ms=M
  *                    sleep N ms, then queue a blocking item of M ms
+ *     /leak?kb=N     keep so much memory for good
+ *     /hang          the background loop turns no more
  *     /count         how many items there are
  *     /pid           this process
  *     anything else  202 and 52 bytes of JSON
@@ -202,6 +204,28 @@ route_crash(struct ol_app *app, FCGX_Request *request, struct program *program)
 }
 
 static void
+route_leak(FCGX_Request *request)
+{
+	size_t size = (size_t)handler_query_long(request, "kb", 1024) * 1024;
+	char *leak = malloc(size);
+
+	/* memset() of what nobody reads is left out by the compiler. */
+	if (leak != NULL)
+		explicit_bzero(leak, size);
+	reply(request, leak != NULL ? 200 : 503, "leaked");
+}
+
+static void
+hang(struct ol_work *work, struct event_base *base, void *data)
+{
+	(void)work;
+	(void)base;
+	(void)data;
+	for (;;)
+		pause();
+}
+
+static void
 on_request(struct ol_app *app, FCGX_Request *request, void *arg)
 {
 	struct program *program = arg;
@@ -220,6 +244,12 @@ on_request(struct ol_app *app, FCGX_Request *request, void *arg)
 	} else if (strcmp(uri, "/queue-late") == 0) {
 		sleep_ms((int)handler_query_long(request, "ms", 1000));
 		queue(app, request, program, "item-ms", false);
+	} else if (strcmp(uri, "/leak") == 0)
+		route_leak(request);
+	else if (strcmp(uri, "/hang") == 0) {
+		ol_queue_async(
+		    app, hang, NULL, OL_WORK_OPTIONS(.name = "hang"));
+		reply(request, 202, "it will");
 	} else if (strcmp(uri, "/count") == 0) {
 		snprintf(text, sizeof(text), "%zu", ol_app_items(app));
 		reply(request, 200, text);

@@ -1,6 +1,7 @@
 #include <sys/types.h>
 #include <sys/stat.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -33,7 +34,8 @@ static const char whole[] =
     "    shutdown_delay_max 10m;\n"
     "    kill_grace 500ms;\n"
     "    startup_time_limit 5s;\n"
-    "    recycle time=29h;\n"
+    "    recycle time=29h requests=10000 memory=256m at=15:30,03:00;\n"
+    "    ping_interval 2s; ping_response_time 4s;\n"
     "}\n"
     "pool blog { listen [::1]:9000; program /b; }\n";
 
@@ -142,6 +144,13 @@ test_values_arrive(void **state)
 	assert_true(pool->kill_grace == OL_MSEC(500));
 	assert_true(pool->startup_time_limit == OL_SEC(5));
 	assert_true(pool->recycle_time == OL_SEC(29 * 3600));
+	assert_true(pool->ping_interval == OL_SEC(2));
+	assert_true(pool->ping_response_time == OL_SEC(4));
+	assert_int_equal(pool->recycle_requests, 10000);
+	assert_true(pool->recycle_memory == 256 << 20);
+	assert_int_equal(pool->recycle_at.n, 2);
+	assert_int_equal(pool->recycle_at.minutes[0], 3 * 60);
+	assert_int_equal(pool->recycle_at.minutes[1], 15 * 60 + 30);
 	pool = pool_of(conf, "blog");
 	assert_string_equal(pool->user, "outlast-run");
 	assert_int_equal(pool->uid, 1002);
@@ -178,6 +187,13 @@ test_defaults(void **state)
 	assert_true(pool->kill_grace == OL_SEC(10));
 	assert_true(pool->startup_time_limit == OL_SEC(90));
 	assert_true(pool->recycle_time == 0);
+	assert_int_equal(pool->type, OL_CONF_NOTIFY);
+	assert_int_equal(pool->stop_signal, SIGTERM);
+	assert_true(pool->ping_interval == OL_SEC(30));
+	assert_true(pool->ping_response_time == OL_SEC(90));
+	assert_int_equal(pool->recycle_requests, 0);
+	assert_true(pool->recycle_memory == 0);
+	assert_int_equal(pool->recycle_at.n, 0);
 	ol_conf_free(conf);
 }
 
@@ -254,12 +270,16 @@ test_dump_text(void **state)
 				  "pool a {\n"
 				  "    listen 127.0.0.1:9 backlog=1000;\n"
 				  "    program /a;\n"
+				  "    type notify;\n"
+				  "    stop_signal TERM;\n"
 				  "    processes 1;\n"
 				  "    directory /;\n"
 				  "    shutdown_delay 1m30s;\n"
 				  "    shutdown_delay_max 1m30s;\n"
 				  "    kill_grace 10s;\n"
 				  "    startup_time_limit 1m30s;\n"
+				  "    ping_interval 30s;\n"
+				  "    ping_response_time 1m30s;\n"
 				  "}\n");
 	ol_conf_free(conf);
 	free(text);

@@ -32,7 +32,7 @@ static const char seed_text[] =
     "    directory   /srv;\n"
     "    env LANG C.UTF-8;\n"
     "    shutdown_delay 1m30s;\n"
-    "    recycle time=29h;\n"
+    "    recycle time=29h requests=10000 memory=256m at=03:00,15:00;\n"
     "}\n"
     "pool blog { listen 127.0.0.1:9000; program /b; }\n"
     "listen unix:/run/tasks.sock access=operator;\n"

@@ -5,6 +5,7 @@
 #include <cmocka.h>
 
 #include "base/clock.h"
+#include "config/conf.h"
 #include "config/values.h"
 
 static void
@@ -196,6 +197,42 @@ test_size(void **state)
 }
 
 static void
+test_clock(void **state)
+{
+	static const struct {
+		const char *text, *back;
+	} good[] = {
+		{ "03:00", "03:00" },
+		{ "23:59,00:00,12:30", "00:00,12:30,23:59" },
+		{ "00:00,01:00,02:00,03:00,04:00,05:00,06:00,07:00,08:00,09:00,"
+		  "10:00,11:00,12:00,13:00,14:00,15:00,16:00,17:00,18:00,19:00,"
+		  "20:00,21:00,22:00,23:00",
+		    NULL },
+	};
+	static const char *const bad[] = { "", "3:00", "03:0", "24:00", "03:60",
+		"03:00,", ",03:00", "03:00,03:00", "03:00 ", "03.00", "-3:00",
+		"03:00;04:00",
+		"00:00,01:00,02:00,03:00,04:00,05:00,06:00,07:00,08:00,09:00,"
+		"10:00,11:00,12:00,13:00,14:00,15:00,16:00,17:00,18:00,19:00,"
+		"20:00,21:00,22:00,23:00,23:30" };
+	char text[OL_VALUES_CLOCK_SIZE];
+	struct ol_conf_clock clock = { .n = 7 };
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		assert_non_null(ol_values_clock(&clock, bad[i]));
+		assert_int_equal(clock.n, 7);
+	}
+	for (i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+		assert_null(ol_values_clock(&clock, good[i].text));
+		ol_values_clock_format(text, sizeof(text), &clock);
+		assert_string_equal(
+		    text, good[i].back != NULL ? good[i].back : good[i].text);
+	}
+}
+
+static void
 test_mode(void **state)
 {
 	mode_t mode = 0;
@@ -240,6 +277,7 @@ main(void)
 		cmocka_unit_test(test_type),
 		cmocka_unit_test(test_size_format),
 		cmocka_unit_test(test_size),
+		cmocka_unit_test(test_clock),
 		cmocka_unit_test(test_mode),
 		cmocka_unit_test(test_switch),
 	};

@@ -41,6 +41,12 @@ record_tell(void *arg, unsigned generation, int seconds)
 }
 
 static void
+record_abort(void *arg, unsigned generation)
+{
+	record_add(arg, "abort %u; ", generation);
+}
+
+static void
 record_kill(void *arg, unsigned generation, const char *why)
 {
 	(void)why;
@@ -64,6 +70,7 @@ record_say(
 static const struct ol_acts record_acts = {
 	.start = record_start,
 	.tell = record_tell,
+	.abort = record_abort,
 	.kill = record_kill,
 	.say = record_say,
 };

@@ -15,6 +15,7 @@ static const struct ol_slot_rules usual = {
 	.shutdown_delay_max = OL_SEC(300),
 	.kill_grace = OL_SEC(10),
 	.startup_time_limit = OL_SEC(20),
+	.overlap = true,
 };
 
 static const int64_t t0 = OL_SEC(1000);
@@ -59,10 +60,10 @@ bring_to(struct ol_slot *s, struct record *r, int to)
 		ol_slot_stop(s, "stop", false, t0);
 		break;
 	case OL_SLOT_BACKOFF:
-		ol_slot_exited(s, 1, "exit 1", t0);
+		ol_slot_exited(s, 1, "exit 1", false, t0);
 		break;
 	case OL_SLOT_STARTING:
-		ol_slot_exited(s, 1, "exit 1", t0 + OL_SEC(10));
+		ol_slot_exited(s, 1, "exit 1", false, t0 + OL_SEC(10));
 		tick(s, t0 + OL_SEC(10));
 		break;
 	case OL_SLOT_RENEWING:
@@ -87,13 +88,13 @@ test_every_pair(void **state)
 		R = OL_SLOT_RENEWING
 	};
 	static const int expected[OL_SLOT_STATES][OL_SLOT_EVENTS] = {
-		/*            START STOP RECYC DUE READY EXIT LATE LEFT,
-			      and READY EXIT LATE LEFT of the successor */
-		/* EMPTY */ { B, E, E, N, N, N, N, N, N, N, N, N },
-		/* BACKOFF */ { B, E, B, S, N, N, N, N, N, N, N, N },
-		/* STARTING */ { S, E, B, N, U, B, B, B, N, N, N, N },
-		/* UP */ { U, E, U, R, U, B, N, B, N, N, N, N },
-		/* RENEWING */ { R, E, U, N, R, S, N, S, U, U, U, U },
+		/*            START STOP RECYC DUE READY EXIT LATE LEFT HUNG
+		   MAKE_WAY, and READY EXIT LATE LEFT of the successor */
+		/* EMPTY */ { B, E, E, N, N, N, N, N, N, N, N, N, N, N },
+		/* BACKOFF */ { B, E, B, S, N, N, N, N, N, N, N, N, N, N },
+		/* STARTING */ { S, E, B, N, U, B, B, B, N, N, N, N, N, N },
+		/* UP */ { U, E, U, R, U, B, N, B, B, B, N, N, N, N },
+		/* RENEWING */ { R, E, U, N, R, S, N, S, S, N, U, U, U, U },
 	};
 	int from, event;
 
@@ -141,7 +142,7 @@ test_overlap(void **state)
 	assert_true(ol_slot_leaves(&s, 1));
 	ol_slot_ready(&s, 2, t0 + OL_SEC(25)); /* repeated until sent */
 	ol_slot_ready(&s, 1, t0 + OL_SEC(25));
-	ol_slot_exited(&s, 1, "exit 0", t0 + OL_SEC(30));
+	ol_slot_exited(&s, 1, "exit 0", true, t0 + OL_SEC(30));
 	assert_int_equal(tick(&s, t0 + OL_SEC(30)), OL_NEVER);
 	assert_acts(&r, "");
 	assert_int_equal(ol_slot_processes(&s), 1);
@@ -161,7 +162,7 @@ test_failed_successor(void **state)
 	assert_int_equal(tick(&s, now), now + OL_SEC(20));
 	assert_acts(&r, "start 2; ");
 	/* It exits: the old one serves on, another try in 250 ms. */
-	ol_slot_exited(&s, 2, "exit 1", now);
+	ol_slot_exited(&s, 2, "exit 1", false, now);
 	assert_int_equal(tick(&s, now), now + OL_MSEC(250));
 	assert_true(ol_slot_serves(&s));
 	assert_int_equal(s.current.generation, 1);
@@ -180,17 +181,17 @@ test_failed_successor(void **state)
 	assert_acts(&r, "start 4; ");
 	tick(&s, now + OL_MSEC(9500) + OL_LEAVER_SLACK);
 	assert_acts(&r, "kill 3; ");
-	ol_slot_exited(&s, 3, "SIGKILL", now + OL_SEC(10));
+	ol_slot_exited(&s, 3, "SIGKILL", false, now + OL_SEC(10));
 	/* At last one that works; a later failure begins at 250 ms again. */
 	ol_slot_ready(&s, 4, now + OL_SEC(11));
 	now += OL_SEC(11);
 	tick(&s, now);
 	assert_acts(&r, "tell 1 90; ");
-	ol_slot_exited(&s, 1, "exit 0", now);
+	ol_slot_exited(&s, 1, "exit 0", true, now);
 	ol_slot_recycle(&s, OL_SLOT_AGE, now);
 	tick(&s, now);
 	assert_acts(&r, "start 5; ");
-	ol_slot_exited(&s, 5, "exit 1", now);
+	ol_slot_exited(&s, 5, "exit 1", false, now);
 	assert_int_equal(tick(&s, now), now + OL_MSEC(250));
 	assert_int_equal(r.impossible, 0);
 }
@@ -203,7 +204,7 @@ test_old_one_dies_while_successor_starts(void **state)
 
 	(void)state;
 	bring_to(&s, &r, OL_SLOT_RENEWING);
-	ol_slot_exited(&s, 1, "SIGSEGV", t0 + OL_SEC(1));
+	ol_slot_exited(&s, 1, "SIGSEGV", false, t0 + OL_SEC(1));
 	tick(&s, t0 + OL_SEC(1));
 	assert_acts(&r, "");
 	assert_int_equal(s.state, OL_SLOT_STARTING);
@@ -237,7 +238,7 @@ test_two_generations(void **state)
 	assert_non_null(strstr(r.said, "a recycle waits: 2 older"));
 	/* And it says so once. */
 	assert_null(strstr(strstr(r.said, "waits") + 1, "waits"));
-	ol_slot_exited(&s, 1, "exit 0", t0 + OL_SEC(2));
+	ol_slot_exited(&s, 1, "exit 0", true, t0 + OL_SEC(2));
 	tick(&s, t0 + OL_SEC(2));
 	assert_acts(&r, "start 4; ");
 	/* A stop makes three leave. */
@@ -249,7 +250,7 @@ test_two_generations(void **state)
 	ol_slot_start(&s, t0 + OL_SEC(4));
 	tick(&s, t0 + OL_SEC(4));
 	assert_acts(&r, "");
-	ol_slot_exited(&s, 4, "exit 0", t0 + OL_SEC(5));
+	ol_slot_exited(&s, 4, "exit 0", true, t0 + OL_SEC(5));
 	tick(&s, t0 + OL_SEC(5));
 	assert_acts(&r, "start 5; ");
 	assert_int_equal(r.impossible, 0);
@@ -275,7 +276,7 @@ test_pacing(void **state)
 		now += OL_SEC(1);
 		ol_slot_ready(&s, g, now);
 		now += OL_SEC(9); /* not proven */
-		ol_slot_exited(&s, g, "exit 1", now);
+		ol_slot_exited(&s, g, "exit 1", false, now);
 		assert_int_equal(tick(&s, now), now + delays[i]);
 		now += delays[i];
 		tick(&s, now);
@@ -285,19 +286,19 @@ test_pacing(void **state)
 	/* READY for 10 s: at once, but the pace is remembered. */
 	ol_slot_ready(&s, g, now);
 	now += OL_SEC(10);
-	ol_slot_exited(&s, g, "exit 1", now);
+	ol_slot_exited(&s, g, "exit 1", false, now);
 	tick(&s, now);
 	assert_int_equal(s.current.generation, ++g);
-	ol_slot_exited(&s, g, "exit 1", now);
+	ol_slot_exited(&s, g, "exit 1", false, now);
 	assert_int_equal(tick(&s, now), now + OL_SEC(30));
 	now += OL_SEC(30);
 	tick(&s, now);
 	/* READY for 60 s: forgotten. */
 	ol_slot_ready(&s, ++g, now);
 	now += OL_SEC(60);
-	ol_slot_exited(&s, g, "exit 1", now);
+	ol_slot_exited(&s, g, "exit 1", false, now);
 	tick(&s, now);
-	ol_slot_exited(&s, ++g, "exit 1", now);
+	ol_slot_exited(&s, ++g, "exit 1", false, now);
 	assert_int_equal(tick(&s, now), now + OL_MSEC(250));
 	assert_int_equal(r.impossible, 0);
 }
@@ -313,14 +314,14 @@ test_start_tries_again_at_once(void **state)
 	bring_up(&s, &r, &usual);
 	ol_slot_recycle(&s, OL_SLOT_RELOAD, t0);
 	tick(&s, t0);
-	ol_slot_exited(&s, 2, "exit 127", t0);
+	ol_slot_exited(&s, 2, "exit 127", false, t0);
 	assert_int_equal(tick(&s, t0), t0 + OL_MSEC(250));
 	ol_slot_start(&s, t0 + 1);
 	tick(&s, t0 + 1);
 	assert_acts(&r, "start 2; start 3; ");
 	/* And where nobody serves. */
-	ol_slot_exited(&s, 1, "exit 1", t0 + 1);
-	ol_slot_exited(&s, 3, "exit 1", t0 + 1);
+	ol_slot_exited(&s, 1, "exit 1", false, t0 + 1);
+	ol_slot_exited(&s, 3, "exit 1", false, t0 + 1);
 	assert_int_equal(tick(&s, t0 + 1), t0 + 1 + OL_MSEC(250));
 	ol_slot_start(&s, t0 + 2);
 	tick(&s, t0 + 2);
@@ -390,7 +391,7 @@ test_stop(void **state)
 	tick(&s, t0 + OL_SEC(80));
 	tick(&s, t0 + OL_SEC(90) + OL_LEAVER_SLACK);
 	assert_acts(&r, "tell 1 0; kill 1; ");
-	ol_slot_exited(&s, 1, "SIGKILL", t0 + OL_SEC(90));
+	ol_slot_exited(&s, 1, "SIGKILL", false, t0 + OL_SEC(90));
 	assert_int_equal(ol_slot_processes(&s), 0);
 	assert_int_equal(ol_slot_deadline(&s), 0);
 	assert_int_equal(tick(&s, t0 + OL_SEC(90)), OL_NEVER);
@@ -456,7 +457,7 @@ test_stops_by_itself(void **state)
 	tick(&s, t0 + OL_SEC(90));
 	tick(&s, t0 + OL_SEC(100) + OL_LEAVER_SLACK);
 	assert_acts(&r, "tell 1 0; kill 1; ");
-	ol_slot_exited(&s, 1, "SIGKILL", t0 + OL_SEC(100));
+	ol_slot_exited(&s, 1, "SIGKILL", false, t0 + OL_SEC(100));
 	/* One that does it as soon as it is ready is paced. */
 	ol_slot_stopping(&s, 2, t0 + OL_SEC(101));
 	tick(&s, t0 + OL_SEC(101));
@@ -537,6 +538,188 @@ test_recycle_by_age(void **state)
 	assert_non_null(strstr(r[0].said, "leaves (recycle time)"));
 }
 
+/* A limit that the process itself has reached. */
+static void
+test_recycle_when_worn(void **state)
+{
+	struct ol_slot s;
+	struct record r;
+
+	(void)state;
+	bring_up(&s, &r, &usual);
+	assert_false(ol_slot_worn(&s, 7, OL_SLOT_REQUESTS, t0));
+	assert_true(ol_slot_worn(&s, 1, OL_SLOT_REQUESTS, t0));
+	/* It goes on reporting. */
+	assert_false(ol_slot_worn(&s, 1, OL_SLOT_MEMORY, t0));
+	/* Another slot's turn. */
+	ol_slot_hold(&s, true);
+	assert_int_equal(tick(&s, t0), OL_NEVER);
+	assert_acts(&r, "");
+	ol_slot_hold(&s, false);
+	tick(&s, t0);
+	assert_acts(&r, "start 2; ");
+	/* The successor is not thrown away for it. */
+	assert_false(ol_slot_worn(&s, 1, OL_SLOT_REQUESTS, t0));
+	assert_true(ol_slot_renews(&s));
+	ol_slot_ready(&s, 2, t0);
+	assert_acts(&r, "tell 1 90; ");
+	assert_non_null(strstr(r.said, "leaves (recycle requests)"));
+	/* A reload does not wait for its turn. */
+	assert_true(ol_slot_worn(&s, 2, OL_SLOT_CLOCK, t0));
+	ol_slot_hold(&s, true);
+	ol_slot_recycle(&s, OL_SLOT_RELOAD, t0);
+	tick(&s, t0);
+	assert_acts(&r, "start 3; ");
+	assert_int_equal(r.impossible, 0);
+}
+
+static void
+test_hung(void **state)
+{
+	struct ol_slot_rules rules = usual;
+	struct ol_slot s;
+	struct record r;
+	int64_t now = t0;
+
+	(void)state;
+	rules.ping_response_time = OL_SEC(9);
+	bring_up(&s, &r, &rules);
+	/* Who never pings is not expected to. */
+	assert_int_equal(tick(&s, now + OL_SEC(100)), OL_NEVER);
+	ol_slot_alive(&s, 1, now);
+	assert_int_equal(tick(&s, now), now + OL_SEC(9));
+	now += OL_SEC(5);
+	ol_slot_alive(&s, 1, now);
+	assert_int_equal(tick(&s, now), now + OL_SEC(9));
+	now += OL_SEC(9);
+	assert_int_equal(tick(&s, now - 1), now);
+	assert_acts(&r, "");
+	/* It may say where, and is killed within the second; the successor does
+	 * not wait for that. */
+	tick(&s, now);
+	assert_acts(&r, "abort 1; start 2; ");
+	assert_non_null(strstr(r.said, "hangs: no ping (WATCHDOG=1) in 9.0 s"));
+	tick(&s, now + OL_MSEC(500));
+	assert_acts(&r, "kill 1; ");
+	ol_slot_exited(&s, 1, "SIGKILL", false, now + OL_MSEC(500));
+	/* It is not asked for pings while a successor starts that has none. */
+	ol_slot_ready(&s, 2, now);
+	ol_slot_alive(&s, 2, now);
+	ol_slot_recycle(&s, OL_SLOT_RELOAD, now + OL_SEC(8));
+	assert_int_equal(tick(&s, now + OL_SEC(8)), now + OL_SEC(9));
+	assert_acts(&r, "start 3; ");
+	tick(&s, now + OL_SEC(9));
+	assert_acts(&r, "abort 2; ");
+	assert_int_equal(s.state, OL_SLOT_STARTING);
+	ol_slot_ready(&s, 3, now + OL_SEC(9));
+	assert_true(ol_slot_serves(&s));
+	assert_int_equal(r.impossible, 0);
+}
+
+/* The machine stood still: its ping waits behind us. */
+static void
+test_not_hung(void **state)
+{
+	struct ol_slot_rules rules = usual;
+	struct ol_slot s;
+	struct record r;
+	int64_t now = t0 + OL_SEC(3600);
+
+	(void)state;
+	rules.ping_response_time = OL_SEC(9);
+	bring_up(&s, &r, &rules);
+	ol_slot_alive(&s, 1, t0);
+	tick(&s, t0);
+	assert_int_equal(tick(&s, now), now + OL_SEC(1));
+	assert_acts(&r, "");
+	/* But one second only. */
+	tick(&s, now + OL_SEC(1));
+	assert_acts(&r, "abort 1; start 2; ");
+	assert_int_equal(r.impossible, 0);
+}
+
+/* A program that knows nothing of us. */
+static void
+test_simple(void **state)
+{
+	struct ol_slot_rules rules = usual;
+	struct ol_slot s;
+	struct record r;
+	int64_t now = t0;
+
+	(void)state;
+	rules.simple = true;
+	make(&s, &r, &rules);
+	ol_slot_start(&s, now);
+	assert_int_equal(tick(&s, now), now + OL_SEC(1));
+	tick(&s, now + OL_SEC(1) - 1);
+	assert_false(ol_slot_serves(&s));
+	now += OL_SEC(1);
+	assert_int_equal(tick(&s, now), OL_NEVER);
+	assert_true(ol_slot_serves(&s));
+	/* It ends by itself after some requests: at once, and no warning. */
+	ol_slot_exited(&s, 1, "exit 0", true, now);
+	assert_int_equal(tick(&s, now), now + OL_SEC(1));
+	assert_acts(&r, "start 1; start 2; ");
+	assert_null(strstr(r.said, "unasked"));
+	/* One that ends at once is paced, as is one that fails. */
+	ol_slot_exited(&s, 2, "exit 0", true, now + OL_MSEC(999));
+	now += OL_MSEC(999);
+	assert_int_equal(tick(&s, now), now + OL_MSEC(250));
+	now += OL_MSEC(250);
+	tick(&s, now);
+	now += OL_SEC(1);
+	tick(&s, now);
+	ol_slot_exited(&s, 3, "exit 1", false, now);
+	assert_int_equal(tick(&s, now), now + OL_MSEC(500));
+	assert_acts(&r, "start 3; ");
+	/* The successor serves a second beside the old one. */
+	now += OL_MSEC(500);
+	tick(&s, now);
+	now += OL_SEC(1);
+	tick(&s, now);
+	ol_slot_recycle(&s, OL_SLOT_RELOAD, now);
+	tick(&s, now);
+	assert_acts(&r, "start 4; start 5; ");
+	ol_slot_exited(&s, 4, "exit 0", true, now);
+	tick(&s, now + OL_SEC(1));
+	assert_acts(&r, "");
+	assert_int_equal(s.current.generation, 5);
+	assert_true(ol_slot_serves(&s));
+	assert_int_equal(r.impossible, 0);
+}
+
+/* The old one first: without overlap, or when the type has changed. */
+static void
+test_make_way(void **state)
+{
+	struct ol_slot_rules rules = usual;
+	struct ol_slot s;
+	struct record r;
+	int change;
+
+	(void)state;
+	for (change = 0; change < 2; change++) {
+		rules = usual;
+		bring_up(&s, &r, &rules);
+		rules.overlap = change != 0;
+		rules.simple = change != 0;
+		ol_slot_set(&s, &rules, 0, 1);
+		ol_slot_recycle(&s, OL_SLOT_RELOAD, t0);
+		ol_slot_block(&s, true);
+		tick(&s, t0);
+		assert_acts(&r, "tell 1 90; ");
+		assert_non_null(strstr(r.said, "leaves (reload)"));
+		assert_false(ol_slot_serves(&s));
+		/* It has said that it does not accept any more. */
+		ol_slot_block(&s, false);
+		tick(&s, t0 + OL_SEC(1));
+		assert_acts(&r, "start 2; ");
+		assert_int_equal(ol_slot_processes(&s), 2);
+		assert_int_equal(r.impossible, 0);
+	}
+}
+
 /* --- A million events at random. --- */
 
 static uint64_t
@@ -559,7 +742,7 @@ struct world {
 	uint64_t seed;
 	unsigned last;
 	int alive, impossible;
-	long starts, ends, kills;
+	long starts, ends, kills, aborts;
 };
 
 static int
@@ -606,6 +789,18 @@ world_tell(void *arg, unsigned generation, int seconds)
 }
 
 static void
+world_abort(void *arg, unsigned generation)
+{
+	struct world *w = arg;
+	int i = world_find(w, generation);
+
+	assert_true(i >= 0);
+	assert_int_equal(w->p[i].told, -2);
+	w->p[i].told = 0;
+	w->aborts++;
+}
+
+static void
 world_kill(void *arg, unsigned generation, const char *why)
 {
 	struct world *w = arg;
@@ -637,6 +832,7 @@ world_say(
 static const struct ol_acts world_acts = {
 	.start = world_start,
 	.tell = world_tell,
+	.abort = world_abort,
 	.kill = world_kill,
 	.say = world_say,
 };
@@ -676,7 +872,7 @@ reap(struct world *w, struct ol_slot *s, int i, int64_t now)
 	w->p[i].generation = 0;
 	w->alive--;
 	w->ends++;
-	ol_slot_exited(s, generation, "exit 0", now);
+	ol_slot_exited(s, generation, "exit 0", true, now);
 }
 
 static void
@@ -685,7 +881,11 @@ one_event(struct world *w, struct ol_slot *s, int64_t now)
 	int i = (int)(draw(&w->seed) % ALIVE);
 	bool here = w->p[i].generation != 0;
 
-	switch (draw(&w->seed) % 16) {
+	switch (draw(&w->seed) % 18) {
+	case 16:
+		if (here)
+			ol_slot_alive(s, w->p[i].generation, now);
+		break;
 	case 0:
 		ol_slot_start(s, now);
 		break;
@@ -748,6 +948,7 @@ test_random_life(void **state)
 			       : (uint64_t)time(NULL) * 2654435761u + 1;
 	print_message("SEED=%llu\n", (unsigned long long)w.seed);
 	rules.recycle_time = OL_SEC(500);
+	rules.ping_response_time = OL_SEC(5);
 	ol_slot_init(&s, &world_acts, &w, 0);
 	ol_slot_set(&s, &rules, 1, 3);
 	ol_slot_start(&s, now);
@@ -787,6 +988,7 @@ test_random_life(void **state)
 	    "%ld events, %ld starts, %ld kills\n", events, w.starts, w.kills);
 	/* Not a quiet life. */
 	assert_true(w.starts > events / 100 && w.kills > 100);
+	assert_true(w.aborts > 100);
 }
 
 int
@@ -809,6 +1011,11 @@ main(void)
 		cmocka_unit_test(test_reload_while_starting),
 		cmocka_unit_test(test_times_of_the_start),
 		cmocka_unit_test(test_recycle_by_age),
+		cmocka_unit_test(test_recycle_when_worn),
+		cmocka_unit_test(test_simple),
+		cmocka_unit_test(test_make_way),
+		cmocka_unit_test(test_hung),
+		cmocka_unit_test(test_not_hung),
 		cmocka_unit_test(test_random_life),
 	};
 
