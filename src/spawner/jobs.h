@@ -8,6 +8,7 @@
 
 #include <sys/types.h>
 #include <sys/resource.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <bsd/sys/queue.h>
 
@@ -28,13 +29,12 @@ struct ol_job {
 	pid_t pid; /* also of its session and process group */
 	/* Until it has executed its program, or failed to. */
 	int report; /* spawner/start.h; -1: it is known */
-	struct ol_watch *on_report;
 	struct ol_timer *late;
 	struct ol_start_failure *failure; /* owned; NULL: none */
 	bool ending; /* the process was reaped; what it left is being ended */
-	char instance[33]; /* OUTLAST_INSTANCE; also the name of its leaf */
+	char instance[33]; /* OUTLAST_INSTANCE */
 	uint64_t mark;
-	bool has_leaf; /* a cgroup of that name */
+	struct ol_cgroup *leaf; /* NULL: none */
 	struct ol_scratch_folder folder;
 	char *notify; /* the path of its notify socket */
 	int status;
@@ -55,7 +55,7 @@ struct ol_jobs {
 	struct ol_loop *loop;
 	struct ol_scratch scratch;
 	char *notify; /* folder of the notify sockets; owned */
-	/* STARTED and, when nothing of it is left, EXITED; or REFUSED. */
+	/* EXITED, when nothing of it is left; or REFUSED. */
 	void (*tell)(void *arg, const struct ol_spawn *);
 	/* After ol_jobs_end(): nothing is left at all. */
 	void (*on_empty)(void *arg);
@@ -64,6 +64,7 @@ struct ol_jobs {
 	LIST_HEAD(, ol_remover) removers;
 	struct ol_children children;
 	struct ol_cgroups cgroups;
+	sigset_t ignored; /* signals, by us */
 	struct ol_signal *sigchld;
 	struct ol_timer *timer;
 	int64_t pause; /* until the next look at what does not die */

@@ -8,8 +8,8 @@
  * could tell as much, is in memory that a hostile program may have taken from a
  * file system of its own: whoever reads there can be made to wait for ever.
  */
-#ifndef OL_SPAWNER_MARK_H
-#define OL_SPAWNER_MARK_H
+#ifndef OL_BASE_MARK_H
+#define OL_BASE_MARK_H
 
 #include <sys/types.h>
 #include <stdint.h>
