@@ -1,11 +1,15 @@
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <sys/xattr.h>
+#include <linux/sched.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <fts.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -263,14 +267,40 @@ free_leaf(struct ol_cgroup *leaf)
 	free(leaf);
 }
 
-/* Whether a process may be started there, as far as can be told without. */
+/*
+ * Whether a process that is started there lives. Linux 6.18 kills it when a
+ * cgroup that we are in was killed once, before us.
+ */
+static bool
+is_livable(const struct ol_cgroup *leaf)
+{
+	struct clone_args args = {
+		.flags = CLONE_INTO_CGROUP,
+		.exit_signal = SIGCHLD,
+		.cgroup = (__u64)leaf->folder,
+	};
+	pid_t pid = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
+	int status = -1;
+
+	if (pid == 0)
+		_exit(0);
+	if (pid == -1)
+		return false;
+	while (waitpid(pid, &status, 0) == -1 && errno == EINTR)
+		;
+	if (status != 0)
+		errno = EOWNERDEAD;
+	return status == 0;
+}
+
+/* Whether a process may be started there. */
 static bool
 is_usable(struct ol_cgroups *cgroups)
 {
 	struct ol_cgroup *leaf = make_leaf(cgroups);
 	char type[32] = "";
+	int fd, saved = EOPNOTSUPP;
 	bool usable;
-	int fd;
 
 	if (leaf == NULL)
 		return false;
@@ -283,9 +313,12 @@ is_usable(struct ol_cgroups *cgroups)
 	}
 	usable = strcmp(type, "domain\n") == 0 &&
 		 faccessat(leaf->folder, "cgroup.kill", W_OK, 0) == 0;
+	if (usable && !is_livable(leaf)) {
+		saved = errno;
+		usable = false;
+	}
 	ol_cgroup_give(cgroups, leaf, false);
-	if (!usable)
-		errno = EOPNOTSUPP;
+	errno = saved;
 	return usable;
 }
 
@@ -334,7 +367,9 @@ ol_cgroups_init(struct ol_cgroups *cgroups)
 		sweep(folder);
 		for (i = 0; i < TRIES && cgroups->path == NULL; i++) {
 			error = make_one(cgroups, folder) == -1 ? errno : 0;
-			why = strerror(error);
+			why = error == EOWNERDEAD
+				  ? "what is started in one is killed at once"
+				  : strerror(error);
 		}
 	}
 	if (cgroups->path != NULL)
