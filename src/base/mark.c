@@ -1,4 +1,5 @@
 #include <sys/resource.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -44,6 +45,7 @@ ol_mark_get(pid_t pid)
 	snprintf(path, sizeof(path), "/proc/%d/limits", (int)pid);
 	if ((fd = open(path, O_RDONLY | O_CLOEXEC)) == -1)
 		return 0;
+	errno = 0;
 	n = read(fd, text, sizeof(text) - 1);
 	close(fd);
 	text[n > 0 ? n : 0] = '\0';

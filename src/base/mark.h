@@ -20,7 +20,8 @@ uint64_t ol_mark_new(void);
 /* For this process and all below it; also between clone() and exec. */
 void ol_mark_set(uint64_t mark);
 
-/* That of pid, which may be a zombie; 0: none, or it is gone. */
+/* That of pid, which may be a zombie; 0: none, it is gone, or that cannot be
+ * read: errno is set. */
 uint64_t ol_mark_get(pid_t pid);
 
 #endif

@@ -270,6 +270,18 @@ furnish(struct ol_jobs *jobs, struct ol_job *job, int notify,
 	return 0;
 }
 
+/* Whether an engine that is in its right mind would not ask for one more. */
+static bool
+are_too_many(const struct ol_jobs *jobs, const struct ol_conf_task *conf)
+{
+	const struct ol_job *job;
+	int n = 0;
+
+	LIST_FOREACH (job, &jobs->list, link)
+		n += strcmp(job->type, conf->name) == 0;
+	return n >= 2 * conf->concurrency;
+}
+
 static struct ol_job *
 new_job(struct ol_jobs *jobs, const struct ol_spawn *message,
     const struct ol_conf_task *conf)
@@ -278,6 +290,7 @@ new_job(struct ol_jobs *jobs, const struct ol_spawn *message,
 
 	job->jobs = jobs;
 	job->tag = message->tag;
+	strlcpy(job->type, conf->name, sizeof(job->type));
 	job->report = -1;
 	job->folder.uid = conf->uid;
 	job->folder.gid = conf->gid;
@@ -305,6 +318,11 @@ ol_jobs_start(struct ol_jobs *jobs, const struct ol_catalog *catalog,
 		    start.conf == NULL ? "no such task type is configured"
 		    : jobs->leaving    ? "the spawner ends"
 				       : "that tag is in use");
+		return;
+	}
+	if (are_too_many(jobs, start.conf)) {
+		refuse(jobs, message->tag, EAGAIN,
+		    "more of this type run than its concurrency allows");
 		return;
 	}
 	job = new_job(jobs, message, start.conf);

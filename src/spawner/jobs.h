@@ -24,6 +24,7 @@
 struct ol_job {
 	LIST_ENTRY(ol_job) link;
 	uint64_t tag;
+	char type[OL_SPAWN_NAME_MAX];
 	struct ol_log log;
 	struct ol_jobs *jobs;
 	pid_t pid; /* also of its session and process group */
@@ -76,7 +77,11 @@ struct ol_jobs {
 int ol_jobs_init(struct ol_jobs *);
 void ol_jobs_fini(struct ol_jobs *);
 
-/* Start what message asks for, and tell; fds stay the caller's. */
+/*
+ * Start what message asks for, and tell; fds stay the caller's. Refused: a type
+ * that is not configured, and more of one than twice its concurrency. (The
+ * engine keeps to that; of a reload it may hear later than we.)
+ */
 void ol_jobs_start(struct ol_jobs *, const struct ol_catalog *,
     const struct ol_spawn *message, const int *fds);
 

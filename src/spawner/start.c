@@ -113,7 +113,7 @@ go(const struct child *child)
 	/* Cleared by a change of user, so set after it. */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != child->parent)
-		raise(SIGKILL);
+		kill(getpid(), SIGKILL);
 	if (chdir(start->directory) == -1)
 		return STEP_DIRECTORY;
 	if (child->handlers)

@@ -133,7 +133,7 @@ start_spawner(const char *folder, const char *runtime, pid_t *pid, int *channel)
 	char text[512];
 
 	snprintf(text, sizeof(text),
-	    "state %s; pid %s/pid; listen unix:%s/s;\n"
+	    "state %s; pid %s/pid; listen unix:%s/s; concurrency 1000;\n"
 	    "task true { program /bin/true; }\n"
 	    "task other { program /bin/true; %s }\n",
 	    folder, runtime, folder, geteuid() == 0 ? "user nobody;" : "");
