@@ -36,15 +36,16 @@ enum ol_order_verb {
 	OL_ORDER_STOP,	  /* "stop LEFT_MS GRACE_MS": engine; a second one
 			     replaces the first one's times */
 	OL_ORDER_EXIT,	  /* "exit": write what is left, and end */
-	OL_ORDER_PING,	  /* "ping": engine; say "alive" */
+	OL_ORDER_PING,	  /* "ping": both; say "alive" */
 	/* Up, from the engine. */
 	OL_ORDER_READY,	   /* "ready": submits are taken */
 	OL_ORDER_APPLIED,  /* "applied GENERATION" */
 	OL_ORDER_RUNNING,  /* "running N": attempts; once a second at most */
 	OL_ORDER_DEADLINE, /* "deadline LEFT_MS": a stop takes so long now */
 	OL_ORDER_DRAINED,  /* "drained": nothing runs, all is written */
-	OL_ORDER_ALIVE,	   /* "alive": the answer to "ping" */
-	/* Up, from both. "failed REASON": a "config" could not be applied. */
+	/* Up, from both. "alive": the answer to "ping"; "failed REASON": a
+	 * "config" could not be applied. */
+	OL_ORDER_ALIVE,
 	OL_ORDER_FAILED,
 	OL_ORDER_VERBS
 };

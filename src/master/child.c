@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/must.h"
+#include "base/signals.h"
 #include "master/child.h"
 
 /* Set NAME=value in env[0 … *n), which has room. Takes entry. */
@@ -79,21 +80,6 @@ fail(int fd, const char *what, const char *name)
 	_exit(127);
 }
 
-void
-ol_child_reset_signals(void)
-{
-	struct sigaction sa = { .sa_handler = SIG_DFL };
-	sigset_t none;
-	int i;
-
-	/* Some numbers are the C library's own: it refuses, and that is right.
-	 */
-	for (i = 1; i < NSIG; i++)
-		sigaction(i, &sa, NULL);
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
-}
-
 static int
 become(const struct ol_conf_pool *conf)
 {
@@ -136,7 +122,7 @@ ol_child_run(const struct ol_conf_pool *conf, char **env, int listen_fd,
 		errno = ESRCH;
 		fail(crash_fd, "follow", "the master");
 	}
-	ol_child_reset_signals();
+	ol_signals_reset();
 	execve(conf->program[0], conf->program, env);
 	/* The file is there: what its first line names is not. */
 	if (errno == ENOENT && access(conf->program[0], F_OK) == 0)

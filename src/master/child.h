@@ -24,7 +24,4 @@ void ol_child_env_free(char **env);
 void ol_child_run(const struct ol_conf_pool *, char **env, int listen_fd,
     int crash_fd, pid_t master) __attribute__((noreturn));
 
-/* All signals to their defaults, and none blocked: what execve() would keep. */
-void ol_child_reset_signals(void);
-
 #endif

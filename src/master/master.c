@@ -724,8 +724,7 @@ watch_signals(struct ol_master *m)
 	/* Whoever started us may have blocked them: nobody could stop us. */
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
-	m->roles =
-	    ol_roles_new(m->house.loop, &m->roles_hooks, m->house.instance);
+	m->roles = ol_roles_new(m->house.loop, &m->roles_hooks);
 	return 0;
 err:
 	ol_log_error(NULL, "cannot make the event loop: %s", strerror(errno));

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/mark.h"
 #include "base/must.h"
 #include "master/orphan.h"
 
@@ -126,7 +127,10 @@ ol_orphan_kill(void)
 void
 ol_orphans_init(struct ol_orphans *o)
 {
-	*o = (struct ol_orphans){ .children = -1 };
+	*o = (struct ol_orphans){
+		.children = -1,
+		.mark = ol_mark_get(getpid()),
+	};
 }
 
 void
@@ -135,7 +139,7 @@ ol_orphans_fini(struct ol_orphans *o)
 	if (o->children != -1)
 		close(o->children);
 	free(o->pids);
-	ol_orphans_init(o);
+	*o = (struct ol_orphans){ .children = -1 };
 }
 
 int
@@ -182,34 +186,17 @@ is_noted(const struct ol_orphans *o, pid_t pid)
 
 enum whose { OF_A_POOL, OF_THE_SPAWNER, OF_NOBODY_KNOWS };
 
-/* What its environment says. */
+/* Programs of tasks bear a mark, and one of our own is not theirs. */
 static enum whose
-find_whose(pid_t pid, const char *instance)
+find_whose(const struct ol_orphans *o, pid_t pid)
 {
-	char path[64], wanted[64], *text;
-	size_t len, size = 1 << 16, at;
-	enum whose whose = OF_THE_SPAWNER;
-	ssize_t n;
-	int fd;
+	uint64_t mark;
 
-	snprintf(path, sizeof(path), "/proc/%d/environ", (int)pid);
-	if ((fd = open(path, O_RDONLY | O_CLOEXEC)) == -1)
-		return errno == EMFILE || errno == ENFILE || errno == ENOMEM
-			   ? OF_NOBODY_KNOWS
-			   : OF_THE_SPAWNER;
-	len = (size_t)snprintf(
-	    wanted, sizeof(wanted), "OUTLAST_INSTANCE=%s", instance);
-	text = ol_must(malloc(size + 1));
-	n = read(fd, text, size);
-	close(fd);
-	if (n > 0) {
-		text[n] = '\0';
-		for (at = 0; at < (size_t)n; at += strlen(text + at) + 1)
-			if (strncmp(text + at, wanted, len + 1) == 0)
-				whose = OF_A_POOL;
-	}
-	free(text);
-	return whose;
+	if ((mark = ol_mark_get(pid)) != 0)
+		return mark != o->mark ? OF_THE_SPAWNER : OF_A_POOL;
+	return errno == EMFILE || errno == ENFILE || errno == ENOMEM
+		   ? OF_NOBODY_KNOWS
+		   : OF_A_POOL;
 }
 
 /*
@@ -226,8 +213,7 @@ kill_stray(pid_t pid)
 }
 
 int
-ol_orphans_kill(const struct ol_orphans *o, ol_orphan_fn *is_ours, void *arg,
-    const char *instance)
+ol_orphans_kill(const struct ol_orphans *o, ol_orphan_fn *is_ours, void *arg)
 {
 	struct pids pids;
 	size_t i;
@@ -240,7 +226,7 @@ ol_orphans_kill(const struct ol_orphans *o, ol_orphan_fn *is_ours, void *arg,
 
 		if (is_ours(arg, pid) || is_noted(o, pid))
 			continue;
-		switch (find_whose(pid, instance)) {
+		switch (find_whose(o, pid)) {
 		case OF_A_POOL:
 			break;
 		case OF_THE_SPAWNER:

@@ -5,6 +5,7 @@
 #include <sys/types.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /*
  * For the master's end, when no process of a pool is left: SIGKILL to every
@@ -17,11 +18,13 @@ int ol_orphan_kill(void);
  * A spawner's orphans come to the master only when the spawner is dead: those
  * that came while it lived were left by a pool, and may live on. Of those that
  * come later, in the moment until all that the spawner had started is gone,
- * they are told by the OUTLAST_INSTANCE in their environment.
+ * they are told by their mark (base/mark.h), which the kernel tells: a process
+ * that is asked for its environment could let the master wait for ever.
  */
 struct ol_orphans {
-	int children; /* the kernel's list of ours; -1: not open */
-	pid_t *pids;  /* of pools */
+	uint64_t mark; /* ours: the master may be a program of a task */
+	int children;  /* the kernel's list of ours; -1: not open */
+	pid_t *pids;   /* of pools */
 	size_t n;
 };
 
@@ -43,12 +46,12 @@ void ol_orphans_note(struct ol_orphans *, ol_orphan_fn *is_ours,
     ol_orphan_fn *spawner_lives, void *arg);
 
 /*
- * The spawner is dead: SIGKILL to its orphans. instance is the pools'. Returns
- * how many there are; each still has to be reaped, and may leave more behind.
- * One of which is not known whose it is, is counted and not killed; -1: they
- * cannot be listed now.
+ * The spawner is dead: SIGKILL to its orphans. Returns how
+ * many there are; each still has to be reaped, and may leave more behind. One
+ * of which is not known whose it is, is counted and not killed; -1: they cannot
+ * be listed now.
  */
-int ol_orphans_kill(const struct ol_orphans *, ol_orphan_fn *is_ours, void *arg,
-    const char *instance);
+int ol_orphans_kill(
+    const struct ol_orphans *, ol_orphan_fn *is_ours, void *arg);
 
 #endif

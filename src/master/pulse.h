@@ -1,9 +1,9 @@
 /*
- * Whether an engine that runs attempts still answers: it is asked now and then,
- * and one that did not answer OL_PULSE_MISSED times in a row is gone. Counted,
- * not timed, so that a machine that stood still is not taken for an engine that
- * hangs. An idle one is not asked, because it is not to wake up for nothing.
- * Pure: now is an argument.
+ * Whether an engine or a spawner still answers while attempts run: it is asked
+ * now and then, and one that did not answer OL_PULSE_MISSED times in a row is
+ * gone. Counted, not timed, so that a machine that stood still is not taken for
+ * one that hangs. An idle one is not asked, because it is not to wake up for
+ * nothing. Pure: now is an argument.
  */
 #ifndef OL_MASTER_PULSE_H
 #define OL_MASTER_PULSE_H

@@ -11,9 +11,9 @@
 
 #include "base/channel.h"
 #include "base/log.h"
-#include "base/order.h"
 #include "base/must.h"
-#include "master/child.h"
+#include "base/order.h"
+#include "base/signals.h"
 #include "master/role.h"
 
 /*
@@ -98,7 +98,7 @@ run(const struct ol_role_options *o, char **env, int channel)
 		fail("change to directory", "/");
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == -1)
 		fail("set", "no_new_privs");
-	ol_child_reset_signals();
+	ol_signals_reset();
 	/* Our own file, also when another one has taken its name. */
 	execve("/proc/self/exe", argv, env);
 	fail("execute", "/proc/self/exe");

@@ -26,13 +26,12 @@ static const int64_t send_again = OL_MSEC(50);
 struct ol_roles {
 	struct ol_loop *loop;
 	const struct ol_roles_hooks *hooks;
-	const char *instance;
 	struct ol_service service;
 	struct ol_wire engine, spawner;
 	int successor; /* the engine's channel to a new spawner; -1 */
 	struct ol_briefing briefing;
 	struct ol_orphans orphans;
-	struct ol_pulse pulse; /* of the engine */
+	struct ol_pulse engine_pulse, spawner_pulse;
 	const struct ol_conf *conf;
 	/* What the engine said. */
 	bool ready, drained;
@@ -87,6 +86,11 @@ on_order(struct ol_roles *r, struct ol_wire *wire, const struct ol_order *order,
 		    order->reason);
 		return true;
 	}
+	if (order->verb == OL_ORDER_ALIVE) {
+		ol_pulse_felt(
+		    wire == &r->engine ? &r->engine_pulse : &r->spawner_pulse);
+		return true;
+	}
 	if (wire != &r->engine)
 		return false;
 	switch (order->verb) {
@@ -100,11 +104,6 @@ on_order(struct ol_roles *r, struct ol_wire *wire, const struct ol_order *order,
 		return true;
 	case OL_ORDER_RUNNING:
 		r->running = order->running;
-		/* Who is idle is left in peace: it wakes up for nothing. */
-		if (r->running > 0)
-			ol_pulse_begin(&r->pulse, now);
-		else
-			ol_pulse_end(&r->pulse);
 		return true;
 	case OL_ORDER_DEADLINE:
 		on_deadline(r, order->left_ms, now);
@@ -112,9 +111,6 @@ on_order(struct ol_roles *r, struct ol_wire *wire, const struct ol_order *order,
 	case OL_ORDER_DRAINED:
 		/* Nothing is started in a stop: it stays so. */
 		r->drained = r->stopping;
-		return true;
-	case OL_ORDER_ALIVE:
-		ol_pulse_felt(&r->pulse);
 		return true;
 	default:
 		return false;
@@ -322,7 +318,6 @@ act_start(void *arg, bool engine)
 	r->stop_owed = r->exit_owed = false;
 	r->running = 0;
 	r->deadline = 0;
-	ol_pulse_end(&r->pulse);
 	if (start_one(r, &r->engine, "engine", ends[1]) == -1) {
 		kill(r->spawner.pid, SIGKILL);
 		waitpid(r->spawner.pid, NULL, 0);
@@ -356,7 +351,7 @@ act_sweep(void *arg)
 {
 	struct ol_roles *r = arg;
 
-	return ol_orphans_kill(&r->orphans, is_ours, r, r->instance);
+	return ol_orphans_kill(&r->orphans, is_ours, r);
 }
 
 static void
@@ -376,20 +371,19 @@ static const struct ol_service_acts acts = {
 /* --- From outside. --- */
 
 struct ol_roles *
-ol_roles_new(struct ol_loop *loop, const struct ol_roles_hooks *hooks,
-    const char *instance)
+ol_roles_new(struct ol_loop *loop, const struct ol_roles_hooks *hooks)
 {
 	struct ol_roles *r = ol_must(calloc(1, sizeof(*r)));
 
 	r->loop = loop;
 	r->hooks = hooks;
-	r->instance = instance;
 	ol_wire_init(&r->engine);
 	ol_wire_init(&r->spawner);
 	r->successor = -1;
 	ol_briefing_init(&r->briefing);
 	ol_orphans_init(&r->orphans);
-	ol_pulse_end(&r->pulse);
+	ol_pulse_end(&r->engine_pulse);
+	ol_pulse_end(&r->spawner_pulse);
 	ol_service_init(&r->service, &acts, r);
 	return r;
 }
@@ -482,7 +476,6 @@ ol_roles_exit(struct ol_roles *r, int64_t now)
 
 	if (r->exiting || r->engine.pid == 0)
 		return;
-	ol_pulse_end(&r->pulse);
 	r->exiting = r->exit_owed = true;
 	ol_service_ending(&r->service,
 	    from == OL_NEVER ? now + unlimited_end_time : from + end_time);
@@ -504,26 +497,37 @@ sooner(int64_t a, int64_t b)
 	return a < b ? a : b;
 }
 
-/* Does the engine still answer? */
-static void
-feel_pulse(struct ol_roles *r, int64_t now)
+/*
+ * Does it still answer? Only while attempts run: who is idle is left in peace,
+ * as it would wake up for nothing. Returns when to look again.
+ */
+static int64_t
+feel_pulse(struct ol_roles *r, enum ol_service_role role, int64_t now)
 {
 	static const struct ol_order ping = { .verb = OL_ORDER_PING };
+	bool engine = role == OL_SERVICE_ENGINE;
+	struct ol_wire *wire = engine ? &r->engine : &r->spawner;
+	struct ol_pulse *pulse = engine ? &r->engine_pulse : &r->spawner_pulse;
 	char why[64];
 
-	switch (ol_pulse_tick(&r->pulse, now)) {
+	if (r->running > 0 && wire->pid != 0 && !r->exiting)
+		ol_pulse_begin(pulse, now);
+	else
+		ol_pulse_end(pulse);
+	switch (ol_pulse_tick(pulse, now)) {
 	case OL_PULSE_WAIT:
-		return;
+		break;
 	case OL_PULSE_ASK:
 		/* One that does not take it does not answer either. */
-		ol_wire_tell(&r->engine, &ping, NULL);
-		return;
+		ol_wire_tell(wire, &ping, NULL);
+		break;
 	case OL_PULSE_GONE:
 		snprintf(why, sizeof(why), "after %lld s without an answer",
 		    (long long)(OL_PULSE_MISSED * OL_PULSE_INTERVAL /
 				OL_SEC(1)));
-		act_kill(r, OL_SERVICE_ENGINE, why);
+		act_kill(r, role, why);
 	}
+	return pulse->due;
 }
 
 int64_t
@@ -534,8 +538,8 @@ ol_roles_tick(struct ol_roles *r, int64_t now)
 	if (r->removed && ol_roles_drained(r, now))
 		ol_roles_exit(r, now);
 	next = ol_service_tick(&r->service, now);
-	feel_pulse(r, now);
-	next = sooner(next, r->pulse.due);
+	next = sooner(next, feel_pulse(r, OL_SERVICE_ENGINE, now));
+	next = sooner(next, feel_pulse(r, OL_SERVICE_SPAWNER, now));
 	if (!tell_all(r, now))
 		next = sooner(next, now + send_again);
 	next = sooner(next, ol_briefing_due(&r->engine));
@@ -577,8 +581,8 @@ ol_roles_reaped(struct ol_roles *r, pid_t pid, int status, int64_t now)
 	if (engine) {
 		r->ready = false;
 		r->running = 0;
-		ol_pulse_end(&r->pulse);
 	}
+	ol_pulse_end(engine ? &r->engine_pulse : &r->spawner_pulse);
 	if (!engine && r->successor != -1) {
 		close(r->successor);
 		r->successor = -1;

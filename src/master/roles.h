@@ -35,9 +35,8 @@ struct ol_roles_count {
 	bool ready; /* submits are taken */
 };
 
-/* hooks are borrowed; instance is the pools'. */
-struct ol_roles *ol_roles_new(
-    struct ol_loop *, const struct ol_roles_hooks *, const char *instance);
+/* hooks are borrowed. */
+struct ol_roles *ol_roles_new(struct ol_loop *, const struct ol_roles_hooks *);
 
 /* Processes that are left are forgotten, not ended. */
 void ol_roles_free(struct ol_roles *);

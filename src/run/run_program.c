@@ -178,10 +178,6 @@ handle(struct ol_programs *programs, const struct ol_spawn *message)
 	if (program == NULL)
 		return;
 	switch (message->verb) {
-	case OL_SPAWN_STARTED:
-		ol_log_debug(
-		    &program->log, "runs as pid %" PRId32, message->pid);
-		break;
 	case OL_SPAWN_REFUSED:
 		ol_program_refused(program, message->error, message->text);
 		break;

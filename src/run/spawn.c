@@ -121,9 +121,6 @@ ol_spawn_format(const struct ol_spawn *m, unsigned char message[OL_SPAWN_MAX])
 	case OL_SPAWN_TERM:
 	case OL_SPAWN_KILL:
 		break;
-	case OL_SPAWN_STARTED:
-		put(&c, &m->pid, sizeof(m->pid));
-		break;
 	case OL_SPAWN_REFUSED:
 		put(&c, &m->error, sizeof(m->error));
 		put_text(&c, m->text, OL_SPAWN_TEXT_MAX);
@@ -182,10 +179,6 @@ parse_rest(
 	case OL_SPAWN_TERM:
 	case OL_SPAWN_KILL:
 		return 0;
-	case OL_SPAWN_STARTED:
-		if (get(at, end, &m->pid, sizeof(m->pid)) == -1)
-			return -1;
-		return m->pid > 0 ? 0 : -1;
 	case OL_SPAWN_REFUSED:
 		if (get(at, end, &m->error, sizeof(m->error)) == -1 ||
 		    get_text(at, end, &m->text, OL_SPAWN_TEXT_MAX) == -1)

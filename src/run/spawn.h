@@ -28,8 +28,7 @@ enum ol_spawn_verb {
 	OL_SPAWN_START = 1,
 	OL_SPAWN_TERM, /* to the program's process group */
 	OL_SPAWN_KILL, /* to all that is the attempt's */
-	/* From the spawner: STARTED and then EXITED, or REFUSED. */
-	OL_SPAWN_STARTED,
+	/* From the spawner. */
 	OL_SPAWN_REFUSED,
 	OL_SPAWN_EXITED, /* nothing of the attempt is left */
 };
@@ -44,8 +43,6 @@ struct ol_spawn {
 	/* "NAME=value" and a NUL, one after another; checked when read. */
 	const char *env;
 	size_t env_size;
-	/* STARTED */
-	int32_t pid;
 	/* REFUSED: errno, and the reason for people: one printable line */
 	int32_t error;
 	const char *text;

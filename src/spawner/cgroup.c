@@ -1,12 +1,15 @@
 #include <sys/file.h>
-#include <sys/random.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <sys/xattr.h>
+#include <linux/sched.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <fts.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +19,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/must.h"
+#include "base/random.h"
 #include "spawner/cgroup.h"
 
 #define PREFIX "outlast."
@@ -23,7 +27,10 @@
 /* How long a dead predecessor's programs may take to die of SIGKILL. */
 #define PATIENCE OL_SEC(1)
 
-enum { TRIES = 3 }; /* to make a folder that a successor does not take */
+enum {
+	TRIES = 3,   /* to make a folder that a successor does not take */
+	SPARES = 64, /* leaves that are kept */
+};
 
 /* --- where we are --- */
 
@@ -120,11 +127,23 @@ write_kill(int folder, const char *path)
 		close(fd);
 }
 
+/* What cgroup.events of an open file says: "populated 0\nfrozen 0\n". */
+static bool
+says(int events, const char *what)
+{
+	char text[256] = "";
+
+	if (pread(events, text, sizeof(text) - 1, 0) == -1)
+		return false;
+	return strstr(text, what) != NULL;
+}
+
 /* Whether anybody lives in it or below. */
 static bool
 is_populated(const char *path)
 {
-	char *events, text[256] = "";
+	char *events;
+	bool populated;
 	int fd;
 
 	if (asprintf(&events, "%s/cgroup.events", path) == -1)
@@ -133,10 +152,9 @@ is_populated(const char *path)
 	free(events);
 	if (fd == -1)
 		return false;
-	if (read(fd, text, sizeof(text) - 1) == -1)
-		text[0] = '\0';
+	populated = says(fd, "populated 1");
 	close(fd);
-	return strstr(text, "populated 1") != NULL;
+	return populated;
 }
 
 /* Bottom up. -1 with errno set. */
@@ -211,42 +229,107 @@ sweep(const char *folder)
 
 /* --- ours --- */
 
-/* Whether a process may be started there, as far as can be told without. */
-static bool
-is_usable(const struct ol_cgroups *cgroups)
+static struct ol_cgroup *
+make_leaf(struct ol_cgroups *cgroups)
 {
-	int leaf = ol_cgroup_new(cgroups, "try");
-	char type[32] = "";
-	bool usable;
-	int fd;
+	struct ol_cgroup *leaf = ol_must(calloc(1, sizeof(*leaf)));
+	int saved;
 
-	if (leaf == -1)
+	snprintf(leaf->name, sizeof(leaf->name), "%" PRIu64, ++cgroups->last);
+	leaf->folder = leaf->events = -1;
+	if (mkdirat(cgroups->fd, leaf->name, 0755) == -1)
+		goto err0;
+	leaf->folder =
+	    openat(cgroups->fd, leaf->name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (leaf->folder == -1)
+		goto err1;
+	leaf->events =
+	    openat(leaf->folder, "cgroup.events", O_RDONLY | O_CLOEXEC);
+	if (leaf->events != -1)
+		return leaf;
+
+err1:
+	saved = errno;
+	unlinkat(cgroups->fd, leaf->name, AT_REMOVEDIR);
+	if (leaf->folder != -1)
+		close(leaf->folder);
+	errno = saved;
+err0:
+	free(leaf);
+	return NULL;
+}
+
+static void
+free_leaf(struct ol_cgroup *leaf)
+{
+	close(leaf->folder);
+	close(leaf->events);
+	free(leaf);
+}
+
+/*
+ * Whether a process that is started there lives. Linux 6.18 kills it when a
+ * cgroup that we are in was killed once, before us.
+ */
+static bool
+is_livable(const struct ol_cgroup *leaf)
+{
+	struct clone_args args = {
+		.flags = CLONE_INTO_CGROUP,
+		.exit_signal = SIGCHLD,
+		.cgroup = (__u64)leaf->folder,
+	};
+	pid_t pid = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
+	int status = -1;
+
+	if (pid == 0)
+		_exit(0);
+	if (pid == -1)
+		return false;
+	while (waitpid(pid, &status, 0) == -1 && errno == EINTR)
+		;
+	if (status != 0)
+		errno = EOWNERDEAD;
+	return status == 0;
+}
+
+/* Whether a process may be started there. */
+static bool
+is_usable(struct ol_cgroups *cgroups)
+{
+	struct ol_cgroup *leaf = make_leaf(cgroups);
+	char type[32] = "";
+	int fd, saved = EOPNOTSUPP;
+	bool usable;
+
+	if (leaf == NULL)
 		return false;
 	/* "domain invalid": somebody above has made it threaded. */
-	if ((fd = openat(leaf, "cgroup.type", O_RDONLY | O_CLOEXEC)) != -1) {
+	fd = openat(leaf->folder, "cgroup.type", O_RDONLY | O_CLOEXEC);
+	if (fd != -1) {
 		if (read(fd, type, sizeof(type) - 1) == -1)
 			type[0] = '\0';
 		close(fd);
 	}
 	usable = strcmp(type, "domain\n") == 0 &&
-		 faccessat(leaf, "cgroup.kill", W_OK, 0) == 0;
-	if (!usable)
-		errno = EOPNOTSUPP;
-	close(leaf);
-	ol_cgroup_remove(cgroups, "try");
+		 faccessat(leaf->folder, "cgroup.kill", W_OK, 0) == 0;
+	if (usable && !is_livable(leaf)) {
+		saved = errno;
+		usable = false;
+	}
+	ol_cgroup_give(cgroups, leaf, false);
+	errno = saved;
 	return usable;
 }
 
 static int
 make_one(struct ol_cgroups *cgroups, const char *folder)
 {
-	uint64_t random = 0;
+	char random[17];
 
 	/* A name that is there already shows: mkdir() fails. */
-	if (getrandom(&random, sizeof(random), 0) != sizeof(random))
-		random = 0;
-	if (asprintf(&cgroups->path, "%s/" PREFIX "%016" PRIx64, folder,
-		random) == -1)
+	ol_random_hex(random, sizeof(random));
+	if (asprintf(&cgroups->path, "%s/" PREFIX "%s", folder, random) == -1)
 		ol_must(NULL);
 	if (mkdir(cgroups->path, 0755) == -1)
 		goto err0;
@@ -284,7 +367,9 @@ ol_cgroups_init(struct ol_cgroups *cgroups)
 		sweep(folder);
 		for (i = 0; i < TRIES && cgroups->path == NULL; i++) {
 			error = make_one(cgroups, folder) == -1 ? errno : 0;
-			why = strerror(error);
+			why = error == EOWNERDEAD
+				  ? "what is started in one is killed at once"
+				  : strerror(error);
 		}
 	}
 	if (cgroups->path != NULL)
@@ -302,8 +387,14 @@ ol_cgroups_init(struct ol_cgroups *cgroups)
 void
 ol_cgroups_fini(struct ol_cgroups *cgroups)
 {
+	struct ol_cgroup *leaf;
+
 	if (cgroups->path == NULL)
 		return;
+	while ((leaf = LIST_FIRST(&cgroups->spares)) != NULL) {
+		LIST_REMOVE(leaf, link);
+		free_leaf(leaf);
+	}
 	remove_tree(cgroups->path);
 	close(cgroups->fd);
 	free(cgroups->path);
@@ -317,38 +408,45 @@ ol_cgroups_kill(const struct ol_cgroups *cgroups)
 		write_kill(cgroups->fd, "cgroup.kill");
 }
 
-int
-ol_cgroup_new(const struct ol_cgroups *cgroups, const char *name)
+struct ol_cgroup *
+ol_cgroup_take(struct ol_cgroups *cgroups)
 {
-	if (cgroups->path == NULL) {
-		errno = ENOENT;
-		return -1;
-	}
-	if (mkdirat(cgroups->fd, name, 0755) == -1)
-		return -1;
-	return openat(cgroups->fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct ol_cgroup *leaf = LIST_FIRST(&cgroups->spares);
+
+	if (leaf == NULL)
+		return make_leaf(cgroups);
+	LIST_REMOVE(leaf, link);
+	cgroups->nspares--;
+	return leaf;
 }
 
 void
-ol_cgroup_kill(const struct ol_cgroups *cgroups, const char *name)
+ol_cgroup_kill(struct ol_cgroup *leaf)
 {
-	char path[64];
-
-	snprintf(path, sizeof(path), "%s/cgroup.kill", name);
-	write_kill(cgroups->fd, path);
+	if (says(leaf->events, "populated 0"))
+		return;
+	leaf->killed = true;
+	write_kill(leaf->folder, "cgroup.kill");
 }
 
 bool
-ol_cgroup_remove(const struct ol_cgroups *cgroups, const char *name)
+ol_cgroup_give(
+    struct ol_cgroups *cgroups, struct ol_cgroup *leaf, bool unchanged)
 {
 	char *path;
 	bool gone;
 
-	if (cgroups->path == NULL)
+	if (unchanged && !leaf->killed && cgroups->nspares < SPARES &&
+	    says(leaf->events, "populated 0\nfrozen 0\n")) {
+		LIST_INSERT_HEAD(&cgroups->spares, leaf, link);
+		cgroups->nspares++;
 		return true;
-	if (asprintf(&path, "%s/%s", cgroups->path, name) == -1)
+	}
+	if (asprintf(&path, "%s/%s", cgroups->path, leaf->name) == -1)
 		ol_must(NULL);
 	gone = remove_tree(path) == 0 || errno == ENOENT;
 	free(path);
+	if (gone)
+		free_leaf(leaf);
 	return gone;
 }

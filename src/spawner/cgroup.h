@@ -12,10 +12,25 @@
 #define OL_SPAWNER_CGROUP_H
 
 #include <stdbool.h>
+#include <stdint.h>
+#include <bsd/sys/queue.h>
+
+/* A leaf. */
+struct ol_cgroup {
+	LIST_ENTRY(ol_cgroup) link; /* while it is spare */
+	char name[24];
+	int folder;
+	int events; /* its cgroup.events */
+	/* Linux 6.18 kills whoever is started in one that was killed before. */
+	bool killed;
+};
 
 struct ol_cgroups {
-	char *path; /* owned; NULL: there is none */
-	int fd;	    /* locked while we live */
+	char *path;    /* owned; NULL: there is none */
+	int fd;	       /* locked while we live */
+	uint64_t last; /* number that is a leaf's name */
+	LIST_HEAD(, ol_cgroup) spares;
+	int nspares;
 };
 
 /*
@@ -30,11 +45,15 @@ void ol_cgroups_fini(struct ol_cgroups *);
 /* Kill all that is in any of its leaves. */
 void ol_cgroups_kill(const struct ol_cgroups *);
 
-/* A new leaf. Returns its folder, the caller's to close, or -1: errno set. */
-int ol_cgroup_new(const struct ol_cgroups *, const char *name);
-void ol_cgroup_kill(const struct ol_cgroups *, const char *name);
+/* A leaf in which nobody is, until it is given back; or NULL: errno set. */
+struct ol_cgroup *ol_cgroup_take(struct ol_cgroups *);
+void ol_cgroup_kill(struct ol_cgroup *);
 
-/* With all that was made in it. False: there is still somebody there. */
-bool ol_cgroup_remove(const struct ol_cgroups *, const char *name);
+/*
+ * It is not needed any more; with all that was made in it. unchanged: whoever
+ * was in it could not write to its files, nor make anything in it, so it may be
+ * taken again. False: there is still somebody there, and it was not given back.
+ */
+bool ol_cgroup_give(struct ol_cgroups *, struct ol_cgroup *, bool unchanged);
 
 #endif

@@ -1,4 +1,3 @@
-#include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -15,11 +14,13 @@
 #include "base/clock.h"
 #include "base/failpoint.h"
 #include "base/must.h"
+#include "base/random.h"
+#include "base/signals.h"
 #include "base/text.h"
 #include "spawner/environment.h"
 #include "spawner/jobs.h"
 #include "spawner/leftovers.h"
-#include "spawner/mark.h"
+#include "base/mark.h"
 #include "spawner/scratch.h"
 #include "spawner/start.h"
 
@@ -31,9 +32,7 @@
 static void
 forget_report(struct ol_job *job)
 {
-	ol_watch_free(job->on_report);
 	ol_timer_free(job->late);
-	job->on_report = NULL;
 	job->late = NULL;
 	if (job->report != -1)
 		close(job->report);
@@ -85,20 +84,6 @@ give_folder(struct ol_jobs *jobs, struct ol_job *job)
 
 	if (pid != 0)
 		await_remover(jobs, pid, path);
-}
-
-/* Random, hexadecimal. */
-static void
-make_instance(char instance[33])
-{
-	unsigned char random[16];
-	size_t i;
-
-	/* Never short for so few bytes, and there is nothing to go on with. */
-	if (getrandom(random, sizeof(random), 0) != sizeof(random))
-		ol_must(NULL);
-	for (i = 0; i < sizeof(random); i++)
-		snprintf(instance + 2 * i, 3, "%02x", random[i]);
 }
 
 static int
@@ -168,45 +153,32 @@ refuse(struct ol_jobs *jobs, uint64_t tag, int error, const char *why)
 /* --- whether it has executed its program --- */
 
 static void
-tell_started(struct ol_job *job)
-{
-	struct ol_spawn message = {
-		.verb = OL_SPAWN_STARTED, .tag = job->tag, .pid = job->pid
-	};
-
-	job->jobs->tell(job->jobs->arg, &message);
-}
-
-static void
 fail(struct ol_job *job, const struct ol_start_failure *failure)
 {
 	job->failure = ol_must(malloc(sizeof(*failure)));
 	*job->failure = *failure;
 }
 
-void
+/*
+ * When it has ended, or taken too long: nobody waits to hear that all is well,
+ * and one that failed ends at once.
+ */
+bool
 ol_jobs_ask(struct ol_job *job)
 {
 	struct ol_start_failure failure;
 	enum ol_start_news news;
 
 	if (job->report == -1)
-		return;
+		return true;
 	news = ol_start_news(job->report, &failure);
 	if (news == OL_START_NO_NEWS)
-		return;
+		return false;
 	forget_report(job);
 	/* Its end is told when it was reaped. */
 	if (news == OL_START_FAILED)
 		fail(job, &failure);
-	else
-		tell_started(job);
-}
-
-static void
-on_report(void *arg)
-{
-	ol_jobs_ask(arg);
+	return true;
 }
 
 static void
@@ -216,6 +188,8 @@ on_late(void *arg)
 		"the new process did not come to execute its program" };
 	struct ol_job *job = arg;
 
+	if (ol_jobs_ask(job))
+		return;
 	forget_report(job);
 	fail(job, &late);
 	kill(job->pid, SIGKILL);
@@ -224,11 +198,7 @@ on_late(void *arg)
 static void
 await_report(struct ol_job *job)
 {
-	struct ol_loop *loop = job->jobs->loop;
-
-	job->on_report =
-	    ol_must(ol_watch_new(loop, job->report, on_report, job));
-	job->late = ol_must(ol_timer_new(loop, on_late, job));
+	job->late = ol_must(ol_timer_new(job->jobs->loop, on_late, job));
 	ol_timer_at(job->late, ol_clock_now() + PATIENCE);
 }
 
@@ -247,32 +217,31 @@ start_job(struct ol_jobs *jobs, struct ol_job *job, struct ol_start *start,
 		.notify = job->notify,
 		.instance = job->instance,
 	};
-	int leaf = -1;
+	struct ol_cgroup *leaf = NULL;
 
 	if (OL_FAILS("spawn")) {
 		*failure = (struct ol_start_failure){ EAGAIN, "a failpoint" };
 		return -1;
 	}
 	job->mark = start->mark = ol_mark_new();
+	start->ignored = &jobs->ignored;
 	/* Without one it is found all the same. */
-	start->cgroup = -1;
 	if (jobs->cgroups.path != NULL &&
-	    (start->cgroup = leaf =
-		    ol_cgroup_new(&jobs->cgroups, job->instance)) == -1)
+	    (leaf = ol_cgroup_take(&jobs->cgroups)) == NULL)
 		ol_log_warn(
 		    &job->log, "cannot make its cgroup: %s", strerror(errno));
+	start->cgroup = leaf != NULL ? leaf->folder : -1;
 	give_pipes(job, start->fds);
 	start->env = ol_environment_new(start->conf, &environment);
 	job->pid = ol_start(start, &job->report, failure);
 	ol_environment_free(start->env);
-	if (leaf == -1)
-		return job->pid == -1 ? -1 : 0;
-	close(leaf);
-	job->has_leaf = job->pid != -1 && start->cgroup != -1;
-	if (start->cgroup == -1)
+	if (leaf != NULL && start->cgroup == -1)
 		ol_log_warn(&job->log, "cannot enter its cgroup");
-	if (!job->has_leaf)
-		ol_cgroup_remove(&jobs->cgroups, job->instance);
+	if (leaf != NULL && (job->pid == -1 || start->cgroup == -1)) {
+		ol_cgroup_give(&jobs->cgroups, leaf, false);
+		leaf = NULL;
+	}
+	job->leaf = leaf;
 	return job->pid == -1 ? -1 : 0;
 }
 
@@ -301,6 +270,18 @@ furnish(struct ol_jobs *jobs, struct ol_job *job, int notify,
 	return 0;
 }
 
+/* Whether an engine that is in its right mind would not ask for one more. */
+static bool
+are_too_many(const struct ol_jobs *jobs, const struct ol_conf_task *conf)
+{
+	const struct ol_job *job;
+	int n = 0;
+
+	LIST_FOREACH (job, &jobs->list, link)
+		n += strcmp(job->type, conf->name) == 0;
+	return n >= 2 * conf->concurrency;
+}
+
 static struct ol_job *
 new_job(struct ol_jobs *jobs, const struct ol_spawn *message,
     const struct ol_conf_task *conf)
@@ -309,11 +290,12 @@ new_job(struct ol_jobs *jobs, const struct ol_spawn *message,
 
 	job->jobs = jobs;
 	job->tag = message->tag;
+	strlcpy(job->type, conf->name, sizeof(job->type));
 	job->report = -1;
 	job->folder.uid = conf->uid;
 	job->folder.gid = conf->gid;
 	ol_log_about(&job->log, "task %s %s", message->type, message->attempt);
-	make_instance(job->instance);
+	ol_random_hex(job->instance, sizeof(job->instance));
 	if (asprintf(&job->notify, "%s/%.16s.n", jobs->notify,
 		job->instance + OL_SCRATCH_NAME) == -1)
 		ol_must(NULL);
@@ -338,6 +320,11 @@ ol_jobs_start(struct ol_jobs *jobs, const struct ol_catalog *catalog,
 				       : "that tag is in use");
 		return;
 	}
+	if (are_too_many(jobs, start.conf)) {
+		refuse(jobs, message->tag, EAGAIN,
+		    "more of this type run than its concurrency allows");
+		return;
+	}
 	job = new_job(jobs, message, start.conf);
 	if (furnish(jobs, job, fds[OL_SPAWN_NOTIFY], &failure) == -1)
 		goto err0;
@@ -347,10 +334,8 @@ ol_jobs_start(struct ol_jobs *jobs, const struct ol_catalog *catalog,
 		goto err1;
 	LIST_INSERT_HEAD(&jobs->list, job, link);
 	OL_FAILPOINT("spawned");
-	if (job->report == -1)
-		tell_started(job);
-	else
-		await_report(job);
+	ol_log_debug(&job->log, "runs as pid %d", (int)job->pid);
+	await_report(job);
 	return;
 
 err1:
@@ -392,8 +377,8 @@ ol_jobs_kill(struct ol_jobs *jobs, uint64_t tag)
 		return;
 	/* What is left after that, is ended when the process was reaped. */
 	send_signal(job, SIGKILL);
-	if (job->has_leaf)
-		ol_cgroup_kill(&jobs->cgroups, job->instance);
+	if (job->leaf != NULL)
+		ol_cgroup_kill(job->leaf);
 }
 
 void
@@ -462,6 +447,7 @@ ol_jobs_init(struct ol_jobs *jobs)
 	jobs->timer = ol_must(ol_timer_new(jobs->loop, on_look, jobs));
 	jobs->sigchld =
 	    ol_must(ol_signal_new(jobs->loop, SIGCHLD, on_look, jobs));
+	ol_signals_ignored(&jobs->ignored);
 	ol_cgroups_init(&jobs->cgroups);
 	ol_scratch_sweep(jobs->scratch.base, remove_folder, jobs);
 	ol_scratch_sweep(jobs->notify, remove_folder, jobs);

@@ -8,6 +8,7 @@
 
 #include <sys/types.h>
 #include <sys/resource.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <bsd/sys/queue.h>
 
@@ -23,18 +24,18 @@
 struct ol_job {
 	LIST_ENTRY(ol_job) link;
 	uint64_t tag;
+	char type[OL_SPAWN_NAME_MAX];
 	struct ol_log log;
 	struct ol_jobs *jobs;
 	pid_t pid; /* also of its session and process group */
 	/* Until it has executed its program, or failed to. */
 	int report; /* spawner/start.h; -1: it is known */
-	struct ol_watch *on_report;
 	struct ol_timer *late;
 	struct ol_start_failure *failure; /* owned; NULL: none */
 	bool ending; /* the process was reaped; what it left is being ended */
-	char instance[33]; /* OUTLAST_INSTANCE; also the name of its leaf */
+	char instance[33]; /* OUTLAST_INSTANCE */
 	uint64_t mark;
-	bool has_leaf; /* a cgroup of that name */
+	struct ol_cgroup *leaf; /* NULL: none */
 	struct ol_scratch_folder folder;
 	char *notify; /* the path of its notify socket */
 	int status;
@@ -55,7 +56,7 @@ struct ol_jobs {
 	struct ol_loop *loop;
 	struct ol_scratch scratch;
 	char *notify; /* folder of the notify sockets; owned */
-	/* STARTED and, when nothing of it is left, EXITED; or REFUSED. */
+	/* EXITED, when nothing of it is left; or REFUSED. */
 	void (*tell)(void *arg, const struct ol_spawn *);
 	/* After ol_jobs_end(): nothing is left at all. */
 	void (*on_empty)(void *arg);
@@ -64,6 +65,7 @@ struct ol_jobs {
 	LIST_HEAD(, ol_remover) removers;
 	struct ol_children children;
 	struct ol_cgroups cgroups;
+	sigset_t ignored; /* signals, by us */
 	struct ol_signal *sigchld;
 	struct ol_timer *timer;
 	int64_t pause; /* until the next look at what does not die */
@@ -75,7 +77,11 @@ struct ol_jobs {
 int ol_jobs_init(struct ol_jobs *);
 void ol_jobs_fini(struct ol_jobs *);
 
-/* Start what message asks for, and tell; fds stay the caller's. */
+/*
+ * Start what message asks for, and tell; fds stay the caller's. Refused: a type
+ * that is not configured, and more of one than twice its concurrency. (The
+ * engine keeps to that; of a reload it may hear later than we.)
+ */
 void ol_jobs_start(struct ol_jobs *, const struct ol_catalog *,
     const struct ol_spawn *message, const int *fds);
 

@@ -7,7 +7,7 @@
 
 #include "base/clock.h"
 #include "spawner/leftovers.h"
-#include "spawner/mark.h"
+#include "base/mark.h"
 #include "spawner/scratch.h"
 
 /* How long a process may take to die of SIGKILL, before we go on: one of the
@@ -97,8 +97,8 @@ reap(struct ol_jobs *jobs, pid_t pid)
 			return;
 		job->ending = true;
 		job->ended = ol_clock_now();
-		if (job->has_leaf)
-			ol_cgroup_kill(&jobs->cgroups, job->instance);
+		if (job->leaf != NULL)
+			ol_cgroup_kill(job->leaf);
 		jobs->pause = 0;
 		return;
 	}
@@ -182,13 +182,28 @@ kill_leftovers(struct ol_jobs *jobs, size_t *strangers)
 	return n;
 }
 
+/*
+ * Whether nobody is in its cgroup any more. One that its programs could not
+ * change, as they were another user's, will do for the next attempt.
+ */
+static bool
+leave_leaf(struct ol_jobs *jobs, struct ol_job *job)
+{
+	uid_t uid = job->folder.uid;
+
+	if (job->leaf != NULL &&
+	    !ol_cgroup_give(&jobs->cgroups, job->leaf,
+		uid != (uid_t)-1 && uid != 0 && uid != geteuid()))
+		return false;
+	job->leaf = NULL;
+	return true;
+}
+
 /* Whether all of it is gone, or will not go. */
 static bool
 is_over(struct ol_jobs *jobs, struct ol_job *job, size_t strangers, int64_t now)
 {
-	bool gone =
-	    !job->left &&
-	    (!job->has_leaf || ol_cgroup_remove(&jobs->cgroups, job->instance));
+	bool gone = !job->left && leave_leaf(jobs, job);
 
 	if (gone)
 		return strangers == 0 || now >= job->ended + PATIENCE_STRANGER;

@@ -11,8 +11,9 @@
  */
 void ol_leftovers_look(struct ol_jobs *);
 
-/* In jobs.c: whether it has executed its program; before it is reaped. */
-void ol_jobs_ask(struct ol_job *);
+/* In jobs.c: whether it is known if it has executed its program; also of one
+ * that has ended, before it is reaped. */
+bool ol_jobs_ask(struct ol_job *);
 
 /* In jobs.c: tell that nothing of it is left, and forget it. */
 void ol_jobs_ended(struct ol_jobs *, struct ol_job *);

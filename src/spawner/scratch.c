@@ -1,4 +1,3 @@
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <dirent.h>
@@ -14,9 +13,13 @@
 #include <unistd.h>
 
 #include "base/must.h"
+#include "base/random.h"
 #include "spawner/scratch.h"
 
-enum { SPARES = 64 };
+enum {
+	SPARES = 64,
+	TWO_ENTRIES = 48, /* bytes of . and .. in getdents(2) */
+};
 
 struct ol_scratch_spare {
 	LIST_ENTRY(ol_scratch_spare) link;
@@ -26,15 +29,9 @@ struct ol_scratch_spare {
 static char *
 new_path(const char *base)
 {
-	unsigned char random[OL_SCRATCH_NAME / 2] = { 0 };
 	char name[OL_SCRATCH_NAME + 1], *path;
-	size_t i;
 
-	/* A name that is there already shows: mkdir() fails. */
-	if (getrandom(random, sizeof(random), 0) != sizeof(random))
-		memset(random, 0, sizeof(random));
-	for (i = 0; i < sizeof(random); i++)
-		snprintf(name + 2 * i, 3, "%02x", random[i]);
+	ol_random_hex(name, sizeof(name));
 	if (asprintf(&path, "%s/%s", base, name) == -1)
 		ol_must(NULL);
 	return path;
@@ -75,23 +72,26 @@ ol_scratch_take(struct ol_scratch *scratch, struct ol_scratch_folder *folder)
 static bool
 is_untouched(const struct ol_scratch_folder *folder)
 {
-	struct dirent *entry;
+	char entries[128];
 	struct stat st;
-	int n = 0;
-	DIR *dir;
+	bool untouched;
+	int fd =
+	    open(folder->path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
-	if (lstat(folder->path, &st) == -1 ||
-	    st.st_mode != (S_IFDIR | S_IRWXU) ||
-	    st.st_ctim.tv_sec != folder->made.tv_sec ||
-	    st.st_ctim.tv_nsec != folder->made.tv_nsec)
+	if (fd == -1)
 		return false;
-	/* The clock of files is a coarse one. */
-	if ((dir = opendir(folder->path)) == NULL)
-		return false;
-	while (n < 3 && (entry = readdir(dir)) != NULL)
-		n++;
-	closedir(dir);
-	return n == 2;
+	/*
+	 * The clock of files is a coarse one, so it is looked into. The kernel
+	 * fills what room there is: that of . and .. and one more, at least.
+	 */
+	untouched = fstat(fd, &st) == 0 && st.st_mode == (S_IFDIR | S_IRWXU) &&
+		    st.st_ctim.tv_sec == folder->made.tv_sec &&
+		    st.st_ctim.tv_nsec == folder->made.tv_nsec &&
+		    syscall(SYS_getdents64, fd, entries, sizeof(entries)) ==
+			TWO_ENTRIES &&
+		    syscall(SYS_getdents64, fd, entries, sizeof(entries)) == 0;
+	close(fd);
+	return untouched;
 }
 
 pid_t

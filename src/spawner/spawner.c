@@ -10,6 +10,7 @@
 
 #include "base/channel.h"
 #include "base/log.h"
+#include "base/mark.h"
 #include "base/must.h"
 #include "base/order.h"
 #include "base/sealed.h"
@@ -202,6 +203,7 @@ apply(struct spawner *spawner, uint32_t generation, int fd, const int *logs,
 static void
 obey(struct spawner *spawner, const struct ol_order *order, const int *fds)
 {
+	static const struct ol_order alive = { .verb = OL_ORDER_ALIVE };
 	struct ol_order failed = { .verb = OL_ORDER_FAILED };
 
 	switch (order->verb) {
@@ -221,6 +223,10 @@ obey(struct spawner *spawner, const struct ol_order *order, const int *fds)
 		if (ol_log_adopt_again(fds, order->nlog) == -1)
 			ol_log_error(NULL, "cannot use the log files: %s",
 			    strerror(errno));
+		break;
+	case OL_ORDER_PING:
+		/* When there is no room, it counts as one that was missed. */
+		ol_order_send(spawner->master, &alive, NULL);
 		break;
 	case OL_ORDER_EXIT:
 		leave(spawner, "told to end");
@@ -407,6 +413,9 @@ ol_spawner_run(int master, int engine)
 		    NULL, "cannot become the spawner: %s", strerror(errno));
 		return 1;
 	}
+	/* All below us bears one from its birth, so that the master knows it.
+	 */
+	ol_mark_set(ol_mark_new());
 	STAILQ_INIT(&spawner.reports);
 	spawner.loop = ol_must(ol_loop_new());
 	spawner.jobs.loop = spawner.loop;

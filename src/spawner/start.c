@@ -1,11 +1,9 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <linux/sched.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,11 +11,9 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/must.h"
-#include "spawner/mark.h"
+#include "base/signals.h"
+#include "base/mark.h"
 #include "spawner/start.h"
-
-enum { STACK = 64 * 1024 };
 
 enum step {
 	STEP_NONE,
@@ -36,9 +32,8 @@ enum step {
 struct child {
 	const struct ol_start *start;
 	pid_t parent;
-	enum step step; /* seen by us when memory is shared, as error is */
-	int error;
-	int report; /* where its failure is written to, or -1 */
+	int report;    /* where its failure is written to */
+	bool handlers; /* it has ours */
 };
 
 static int
@@ -92,23 +87,11 @@ become(const struct ol_start *start)
 	return 0;
 }
 
-static void
-reset_signals(void)
-{
-	struct sigaction sa = { .sa_handler = SIG_DFL };
-	sigset_t none;
-	int i;
-
-	for (i = 1; i < NSIG; i++)
-		sigaction(i, &sa, NULL);
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
-}
-
 /* Everything up to the program; returns where it failed, with errno set. */
 static enum step
-go(const struct ol_start *start, pid_t parent)
+go(const struct child *child)
 {
+	const struct ol_start *start = child->start;
 	char *const *argv = start->conf->program;
 	enum step step;
 	int i;
@@ -129,11 +112,14 @@ go(const struct ol_start *start, pid_t parent)
 		return STEP_USER;
 	/* Cleared by a change of user, so set after it. */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (getppid() != parent)
-		raise(SIGKILL);
+	if (getppid() != child->parent)
+		kill(getpid(), SIGKILL);
 	if (chdir(start->directory) == -1)
 		return STEP_DIRECTORY;
-	reset_signals();
+	if (child->handlers)
+		ol_signals_reset();
+	else
+		ol_signals_heed(start->ignored);
 	execve(argv[0], argv, start->env);
 	/* The file is there: what its first line names is not. */
 	if (errno == ENOENT && access(argv[0], F_OK) == 0) {
@@ -238,78 +224,53 @@ describe(const struct ol_start *start, enum step step, int error,
 	strlcat(text, strerror(error), size);
 }
 
-/* On a stack that the sanitizers do not know. */
-__attribute__((no_sanitize("address"))) static int
-run_child(void *arg)
+static void run_child(const struct child *) __attribute__((noreturn));
+
+static void
+run_child(const struct child *child)
 {
-	struct child *child = arg;
 	struct ol_start_failure failure;
+	enum step step = go(child);
 	ssize_t n;
 
-	child->step = go(child->start, child->parent);
-	child->error = errno;
-	if (child->report != -1) {
-		describe(child->start, child->step, child->error, &failure);
-		n = write(child->report, &failure, sizeof(failure));
-		(void)n; /* nobody else is there to be told */
-	}
-	syscall(SYS_exit_group, 127);
-	return 127;
+	describe(child->start, step, errno, &failure);
+	n = write(child->report, &failure, sizeof(failure));
+	(void)n; /* nobody else is there to be told */
+	_exit(127);
 }
 
+/* As fork(), without our handlers, and into the cgroup unless it is -1. */
 static pid_t
-start_shared(struct child *child)
-{
-	char *stack = ol_must(aligned_alloc(16, STACK));
-	pid_t pid;
-	int saved;
-
-	child->report = -1;
-	/* It is done with the stack when we go on. */
-	pid = clone(
-	    run_child, stack + STACK, CLONE_VM | CLONE_VFORK | SIGCHLD, child);
-	saved = errno;
-	free(stack);
-	errno = saved;
-	return pid;
-}
-
-/* As fork(), into the cgroup. */
-static pid_t
-fork_into(int *cgroup)
+fork_into(int cgroup)
 {
 	struct clone_args args = {
-		.flags = CLONE_INTO_CGROUP,
+		.flags = CLONE_CLEAR_SIGHAND,
 		.exit_signal = SIGCHLD,
-		.cgroup = (__u64)*cgroup,
 	};
-	pid_t pid = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
 
-	if (pid != -1 || errno == EAGAIN || errno == ENOMEM)
-		return pid;
-	*cgroup = -1;
-	return fork();
+	if (cgroup != -1) {
+		args.flags |= CLONE_INTO_CGROUP;
+		args.cgroup = (__u64)cgroup;
+	}
+	return (pid_t)syscall(SYS_clone3, &args, sizeof(args));
 }
 
 static pid_t
-start_forked(struct child *child, int *cgroup, int *report)
+start_child(struct child *child, int *cgroup)
 {
-	int pipe[2], saved;
-	pid_t pid;
+	pid_t pid = fork_into(*cgroup);
 
-	if (pipe2(pipe, O_CLOEXEC | O_NONBLOCK) == -1)
-		return -1;
-	child->report = pipe[1];
-	pid = *cgroup != -1 ? fork_into(cgroup) : fork();
+	if (pid == -1 && errno != EAGAIN && errno != ENOMEM && *cgroup != -1) {
+		*cgroup = -1;
+		pid = fork_into(-1);
+	}
+	/* An old kernel, or a container that forbids it. */
+	if (pid == -1 && errno != EAGAIN && errno != ENOMEM) {
+		child->handlers = true;
+		pid = fork();
+	}
 	if (pid == 0)
 		run_child(child);
-	saved = errno;
-	close(pipe[1]);
-	if (pid == -1)
-		close(pipe[0]);
-	else
-		*report = pipe[0];
-	errno = saved;
 	return pid;
 }
 
@@ -317,30 +278,29 @@ pid_t
 ol_start(struct ol_start *start, int *report, struct ol_start_failure *failure)
 {
 	struct child child = { .start = start, .parent = getpid() };
-	uid_t uid = start->conf->uid;
 	sigset_t all, before;
-	pid_t pid;
-	int error;
+	int pipe[2], error;
+	pid_t pid = -1;
 
-	*report = -1;
 	/* A handler of ours must not run in the child. */
 	sigfillset(&all);
 	sigprocmask(SIG_SETMASK, &all, &before);
-	if (start->cgroup == -1 && (uid == (uid_t)-1 || uid == getuid()))
-		pid = start_shared(&child);
-	else
-		pid = start_forked(&child, &start->cgroup, report);
-	error = errno;
-	sigprocmask(SIG_SETMASK, &before, NULL);
-	if (pid > 0 && child.step == STEP_NONE)
-		return pid;
-	if (pid > 0) {
-		error = child.error;
-		while (waitpid(pid, NULL, 0) == -1 && errno == EINTR)
-			;
+	if (pipe2(pipe, O_CLOEXEC | O_NONBLOCK) == 0) {
+		child.report = pipe[1];
+		pid = start_child(&child, &start->cgroup);
+		error = errno;
+		close(pipe[1]);
+		if (pid == -1)
+			close(pipe[0]);
+	} else {
+		error = errno;
 	}
-	describe(start, child.step, error, failure);
-	return -1;
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	if (pid == -1)
+		describe(start, STEP_NONE, error, failure);
+	else
+		*report = pipe[0];
+	return pid;
 }
 
 enum ol_start_news

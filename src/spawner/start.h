@@ -1,14 +1,15 @@
 /*
- * A new process for a program: its user, its limits, its descriptors. The
- * child shares our memory until it executes (no page table is copied), unless
- * it becomes another user: then somebody of that name could stop it on its
- * way, and us with it; or it begins in a cgroup: to enter one later would wait
- * for all processors.
+ * A new process for a program: its user, its limits, its descriptors. It is
+ * forked, and we do not wait for it: a child that shares our memory until it
+ * executes, as that of vfork(), costs less, but we would sleep once for each
+ * while others could be started, and somebody who may signal it could hold us
+ * up.
  */
 #ifndef OL_SPAWNER_START_H
 #define OL_SPAWNER_START_H
 
 #include <sys/types.h>
+#include <signal.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -21,8 +22,9 @@ struct ol_start {
 	size_t ngroups;
 	const char *directory;
 	char **env;
-	int fds[3];    /* become 0, 1, 2; none is below 3 */
-	uint64_t mark; /* spawner/mark.h */
+	int fds[3];		 /* become 0, 1, 2; none is below 3 */
+	uint64_t mark;		 /* base/mark.h */
+	const sigset_t *ignored; /* signals, by this process */
 	/* The folder of its cgroup, or -1; becomes -1 when it cannot be
 	 * entered, and the process is where we are. */
 	int cgroup;
@@ -36,10 +38,9 @@ struct ol_start_failure {
 };
 
 /*
- * A child of ours, soon the leader of a session of its own. When *report is -1
- * it has executed its program; else that is a descriptor, the caller's, which
- * can be read when there is news. Returns -1 with *failure when there is none:
- * then nothing is left to be reaped.
+ * A child of ours, soon the leader of a session of its own. *report is a
+ * descriptor, the caller's, which can be read when there is news. Returns -1
+ * with *failure when there is none: then nothing is left to be reaped.
  */
 pid_t ol_start(struct ol_start *, int *report, struct ol_start_failure *);
 

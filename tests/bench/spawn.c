@@ -4,6 +4,9 @@
  * for a task with a user of its own.
  *
  *     bench_spawn [SECONDS [CONCURRENCY…]]
+ *     bench_spawn --bare PROGRAMS CONCURRENCY
+ *
+ * The second prints the rate of posix_spawn() and wait() alone, for so many.
  */
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -11,6 +14,7 @@
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <spawn.h>
 #include <stdio.h>
@@ -27,29 +31,30 @@
 
 extern char **environ;
 
+/* Until so much time has passed, or so many have ended. */
 static double
-bare(double seconds, int concurrency)
+bare(double seconds, int programs, int concurrency)
 {
 	char name[] = "true", *argv[] = { name, NULL };
 	int64_t begun = ol_clock_now(), end;
-	int running = 0, done = 0;
+	int started = 0, done = 0;
 	pid_t pid;
 
-	end = begun + (int64_t)(seconds * 1e9);
-	while (ol_clock_now() < end || running > 0) {
-		while (running < concurrency && ol_clock_now() < end) {
+	end = seconds > 0 ? begun + (int64_t)(seconds * 1e9) : OL_NEVER;
+	for (;;) {
+		while (started - done < concurrency && started < programs &&
+		       ol_clock_now() < end) {
 			errno = posix_spawn(
 			    &pid, "/bin/true", NULL, NULL, argv, environ);
 			if (errno != 0)
 				err(1, "posix_spawn");
-			running++;
+			started++;
 		}
-		if (running > 0 && wait(NULL) > 0) {
-			running--;
+		if (started == done)
+			return done / ((double)(ol_clock_now() - begun) / 1e9);
+		if (wait(NULL) > 0)
 			done++;
-		}
 	}
-	return done / ((double)(ol_clock_now() - begun) / 1e9);
 }
 
 static void
@@ -128,7 +133,7 @@ start_spawner(const char *folder, const char *runtime, pid_t *pid, int *channel)
 	char text[512];
 
 	snprintf(text, sizeof(text),
-	    "state %s; pid %s/pid; listen unix:%s/s;\n"
+	    "state %s; pid %s/pid; listen unix:%s/s; concurrency 1000;\n"
 	    "task true { program /bin/true; }\n"
 	    "task other { program /bin/true; %s }\n",
 	    folder, runtime, folder, geteuid() == 0 ? "user nobody;" : "");
@@ -159,6 +164,10 @@ main(int argc, char **argv)
 	int i, n, round, concurrency, master, channel;
 	pid_t pid;
 
+	if (argc == 4 && strcmp(argv[1], "--bare") == 0) {
+		printf("%.0f\n", bare(0, atoi(argv[2]), atoi(argv[3])));
+		return 0;
+	}
 	snprintf(folder, sizeof(folder), "%s/outlast-bench-XXXXXX",
 	    getenv("TMPDIR") != NULL ? getenv("TMPDIR") : "/tmp");
 	if (mkdtemp(folder) == NULL)
@@ -178,7 +187,7 @@ main(int argc, char **argv)
 		concurrency = argc > 2 ? atoi(argv[i + 2]) : usual[i];
 		/* In turns: what else the machine does hits both. */
 		for (round = 0, a = b = c = 0; round < 4; round++) {
-			a += bare(seconds / 8, concurrency) / 4;
+			a += bare(seconds / 8, INT_MAX, concurrency) / 4;
 			b +=
 			    spawned(channel, "true", seconds / 8, concurrency) /
 			    4;

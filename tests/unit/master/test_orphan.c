@@ -15,27 +15,27 @@
 #include <unistd.h>
 #include <cmocka.h>
 
+#include "base/mark.h"
 #include "master/orphan.h"
 
-static const char instance[] = "0123456789abcdef0123456789abcdef";
-
-/* A child that sleeps, with that in its environment; group 0: it leads one, -1:
+/* A child that sleeps and bears that mark; 0: none. Group 0: it leads one, -1:
  * ours. */
 static pid_t
-sleeper_in(pid_t group, const char *entry)
+sleeper_in(pid_t group, uint64_t mark)
 {
 	char name[] = "sleep", time[] = "1000", *argv[] = { name, time, NULL };
-	char copy[80], *env[] = { copy, NULL };
+	char *env[] = { NULL };
 	int ends[2];
 	char byte;
 	pid_t pid;
 
-	strlcpy(copy, entry, sizeof(copy));
 	assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
 	if ((pid = fork()) == 0) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		if (group != -1 && setpgid(0, group) == -1)
 			_exit(126);
+		if (mark != 0)
+			ol_mark_set(mark);
 		execve("/bin/sleep", argv, env);
 		_exit(127);
 	}
@@ -47,9 +47,9 @@ sleeper_in(pid_t group, const char *entry)
 }
 
 static pid_t
-sleeper(const char *entry)
+sleeper(uint64_t mark)
 {
-	return sleeper_in(-1, entry);
+	return sleeper_in(-1, mark);
 }
 
 static bool
@@ -93,43 +93,45 @@ no(void *arg, pid_t pid)
 	return false;
 }
 
-/* Ours, those of a pool by note or by environment, and the one that is left. */
+/* Ours, those of a pool by note or without a mark, and those that are left. */
 static void
 test_who_is_killed(void **state)
 {
-	char of_pool[80];
 	struct ol_orphans o;
-	pid_t ours, noted, marked, other, stray;
+	pid_t ours, noted, of_pool, kin, other, stray;
 
 	(void)state;
-	snprintf(of_pool, sizeof(of_pool), "OUTLAST_INSTANCE=%s", instance);
-	ours = sleeper("A=1");
-	noted = sleeper("A=1");
+	ours = sleeper(7);
+	noted = sleeper(8);
 	ol_orphans_init(&o);
 	assert_int_equal(ol_orphans_open(&o), 0);
 	ol_orphans_note(&o, is_that, yes, &ours);
-	marked = sleeper(of_pool);
-	/* Of another outlastd's pool; and one that only begins like it. */
-	other = sleeper("OUTLAST_INSTANCE=0123456789abcdef");
-	stray = sleeper("A=1");
+	of_pool = sleeper(0);
+	/* We bear one ourselves, as a program of a task. */
+	o.mark = 5;
+	kin = sleeper(5);
+	other = sleeper(9);
+	stray = sleeper(UINT64_C(1) << 62);
 	/* With a dead spawner, what is listed may be its. */
 	ol_orphans_note(&o, is_that, no, &ours);
 
-	assert_int_equal(ol_orphans_kill(&o, is_that, &ours, instance), 2);
+	assert_int_equal(ol_orphans_kill(&o, is_that, &ours), 2);
 	assert_false(lives(stray));
 	assert_false(lives(other));
 	assert_true(lives(ours));
 	assert_true(lives(noted));
-	assert_true(lives(marked));
+	assert_true(lives(of_pool));
+	assert_true(lives(kin));
 	/* Until they are reaped, they are left. */
-	assert_int_equal(ol_orphans_kill(&o, is_that, &ours, instance), 2);
+	assert_int_equal(ol_orphans_kill(&o, is_that, &ours), 2);
 	end(stray);
 	end(other);
-	assert_int_equal(ol_orphans_kill(&o, is_that, &ours, instance), 0);
+	assert_int_equal(ol_orphans_kill(&o, is_that, &ours), 0);
 	end(ours);
 	end(noted);
-	end(marked);
-	assert_int_equal(ol_orphans_kill(&o, is_that, &ours, instance), 0);
+	end(of_pool);
+	end(kin);
+	assert_int_equal(ol_orphans_kill(&o, is_that, &ours), 0);
 	ol_orphans_fini(&o);
 }
 
@@ -141,12 +143,12 @@ test_group(void **state)
 	pid_t leader, member;
 
 	(void)state;
-	leader = sleeper_in(0, "A=1");
-	member = sleeper_in(leader, "A=1");
+	leader = sleeper_in(0, 7);
+	member = sleeper_in(leader, 7);
 	ol_orphans_init(&o);
 	assert_int_equal(ol_orphans_open(&o), 0);
 	/* That one of the group is ours does not save it. */
-	assert_int_equal(ol_orphans_kill(&o, is_that, &member, instance), 1);
+	assert_int_equal(ol_orphans_kill(&o, is_that, &member), 1);
 	assert_false(lives(leader));
 	assert_false(lives(member));
 	end(leader);
@@ -168,17 +170,17 @@ test_no_descriptors(void **state)
 	(void)state;
 	ol_orphans_init(&o);
 	/* Not open: unknown, which is not "nothing is left". */
-	assert_int_equal(ol_orphans_kill(&o, is_that, &nobody, instance), -1);
+	assert_int_equal(ol_orphans_kill(&o, is_that, &nobody), -1);
 	assert_int_equal(ol_orphans_open(&o), 0);
-	stray = sleeper("A=1");
+	stray = sleeper(7);
 	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
 	none = limit;
 	none.rlim_cur = 0;
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
-	assert_int_equal(ol_orphans_kill(&o, is_that, &nobody, instance), 1);
+	assert_int_equal(ol_orphans_kill(&o, is_that, &nobody), 1);
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
 	assert_true(lives(stray));
-	assert_int_equal(ol_orphans_kill(&o, is_that, &nobody, instance), 1);
+	assert_int_equal(ol_orphans_kill(&o, is_that, &nobody), 1);
 	assert_false(lives(stray));
 	end(stray);
 	ol_orphans_fini(&o);
@@ -189,6 +191,7 @@ static void
 test_many(void **state)
 {
 	enum { MANY = 700 };
+	static const struct rlimit mark = { 7, 7 };
 	static pid_t pids[MANY];
 	struct ol_orphans o;
 	pid_t nobody = 0;
@@ -202,10 +205,12 @@ test_many(void **state)
 			_exit(0);
 		}
 		assert_true(pids[i] > 0);
+		assert_int_equal(
+		    prlimit(pids[i], RLIMIT_LOCKS, &mark, NULL), 0);
 	}
 	ol_orphans_init(&o);
 	assert_int_equal(ol_orphans_open(&o), 0);
-	assert_int_equal(ol_orphans_kill(&o, is_that, &nobody, instance), MANY);
+	assert_int_equal(ol_orphans_kill(&o, is_that, &nobody), MANY);
 	for (i = 0; i < MANY; i++)
 		assert_int_equal(waitpid(pids[i], NULL, 0), pids[i]);
 	assert_int_equal(ol_orphan_kill(), 0);
@@ -215,7 +220,7 @@ test_many(void **state)
 static void
 test_at_the_end(void **state)
 {
-	pid_t one = sleeper("A=1"), two = sleeper("A=1");
+	pid_t one = sleeper(7), two = sleeper(7);
 
 	(void)state;
 	assert_int_equal(ol_orphan_kill(), 2);

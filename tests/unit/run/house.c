@@ -60,8 +60,10 @@ write_conf(struct house *h, const struct script *scripts, size_t n)
 	size_t size, i;
 	FILE *f = open_memstream(&h->text, &size);
 
-	fprintf(f, "state %s;\npid %s/pid;\nlisten unix:%s/sock;\n", h->folder,
-	    h->folder, h->folder);
+	fprintf(f,
+	    "state %s;\npid %s/pid;\nlisten unix:%s/sock;\n"
+	    "concurrency 1000;\n",
+	    h->folder, h->folder, h->folder);
 	for (i = 0; i < n; i++) {
 		if (scripts[i].text != NULL)
 			write_script(h, &scripts[i]);

@@ -120,11 +120,6 @@ test_answers(void **state)
 	round_trip(&m, &back);
 	m.verb = OL_SPAWN_KILL;
 	round_trip(&m, &back);
-	m = (struct ol_spawn){ .verb = OL_SPAWN_STARTED, .pid = 12 };
-	round_trip(&m, &back);
-	assert_int_equal(back.pid, 12);
-	m.pid = 0;
-	assert_int_equal(ol_spawn_format(&m, message), 0);
 	m = (struct ol_spawn){ .verb = OL_SPAWN_REFUSED,
 		.error = 13,
 		.text = "cannot execute \\x01" };

@@ -31,7 +31,7 @@ static pid_t spawner;
 static int master, engine;
 
 /* What was heard. */
-static int started, refused, exited, garbled;
+static int refused, exited, garbled;
 
 static void
 open_spawner(void)
@@ -41,9 +41,10 @@ open_spawner(void)
 	char text[512];
 
 	snprintf(text, sizeof(text),
-	    "state %s; pid %s/pid; listen unix:%s/s;\n"
+	    "state %s; pid %s/pid; listen unix:%s/s; concurrency 1000;\n"
 	    "task true { program /bin/true; }\n"
-	    "task sleep { program /bin/sleep 1000; }\n",
+	    "task sleep { program /bin/sleep 1000; }\n"
+	    "task few { program /bin/sleep 1000; concurrency 3; }\n",
 	    folder, folder, folder);
 	assert_int_equal(ol_channel_pair(ours), 0);
 	assert_int_equal(ol_channel_pair(theirs), 0);
@@ -65,7 +66,7 @@ open_spawner(void)
 	master = ours[0];
 	engine = theirs[0];
 	ol_spawn_prepare(engine);
-	started = refused = exited = garbled = 0;
+	refused = exited = garbled = 0;
 }
 
 /* It ends by itself, well, and has left nothing in its folders. */
@@ -104,7 +105,6 @@ hear(void)
 			garbled++;
 			continue;
 		}
-		started += m.verb == OL_SPAWN_STARTED;
 		refused += m.verb == OL_SPAWN_REFUSED;
 		exited += m.verb == OL_SPAWN_EXITED;
 	}
@@ -216,7 +216,7 @@ test_garbage(void **state)
 		assert_int_equal(say(bytes, len, fds, (size_t)random() % 5), 0);
 	}
 	/* It says what only the spawner may say. */
-	for (i = OL_SPAWN_STARTED; i <= OL_SPAWN_EXITED; i++) {
+	for (i = OL_SPAWN_REFUSED; i <= OL_SPAWN_EXITED; i++) {
 		memset(bytes, 0, sizeof(bytes));
 		bytes[0] = (unsigned char)i;
 		bytes[9] = 1;
@@ -237,7 +237,6 @@ test_foreign(void **state)
 	(void)state;
 	open_spawner();
 	say_start("sleep", 1, 1);
-	hear_until(&started, 1);
 	for (i = 0; i < MANY; i++)
 		say_word(
 		    i % 2 ? OL_SPAWN_TERM : OL_SPAWN_KILL, (uint64_t)i + 2);
@@ -271,8 +270,51 @@ test_many(void **state)
 		say_start("absent", (uint64_t)i + 1, 1);
 	hear_until(&exited, MANY / 10 + 1);
 	hear_until(&refused, MANY - MANY / 10);
-	assert_int_equal(started, exited);
 	assert_descriptors(before);
+	close_spawner();
+}
+
+/* It forgets what it may have at once. */
+static void
+test_too_many(void **state)
+{
+	int i;
+
+	(void)state;
+	open_spawner();
+	for (i = 0; i < 10; i++)
+		say_start("few", (uint64_t)i + 1, 1);
+	hear_until(&refused, 4);
+	assert_int_equal(exited, 0);
+	/* Another type is not affected; and what ended makes room. */
+	say_start("true", 20, 1);
+	hear_until(&exited, 1);
+	say_word(OL_SPAWN_KILL, 1);
+	hear_until(&exited, 2);
+	say_start("few", 21, 1);
+	say_start("few", 22, 1);
+	hear_until(&refused, 5);
+	close_spawner();
+}
+
+/* The master asks whether it still answers. */
+static void
+test_ping(void **state)
+{
+	static const struct ol_order ping = { .verb = OL_ORDER_PING };
+	struct pollfd p = { .events = POLLIN };
+	int fds[OL_CHANNEL_FDS], i;
+	struct ol_order answer;
+
+	(void)state;
+	open_spawner();
+	p.fd = master;
+	for (i = 0; i < 3; i++) {
+		assert_int_equal(ol_order_send(master, &ping, NULL), 0);
+		assert_int_equal(poll(&p, 1, 20000), 1);
+		assert_int_equal(ol_order_receive(master, &answer, fds), 1);
+		assert_int_equal(answer.verb, OL_ORDER_ALIVE);
+	}
 	close_spawner();
 }
 
@@ -298,6 +340,8 @@ main(void)
 		cmocka_unit_test(test_garbage),
 		cmocka_unit_test(test_foreign),
 		cmocka_unit_test(test_many),
+		cmocka_unit_test(test_too_many),
+		cmocka_unit_test(test_ping),
 		cmocka_unit_test(test_gone),
 	};
 	char path[64];

@@ -1,13 +1,13 @@
-#include <sys/random.h>
 #include <sys/resource.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "base/must.h"
-#include "spawner/mark.h"
+#include "base/mark.h"
+#include "base/random.h"
 
 uint64_t
 ol_mark_new(void)
@@ -16,9 +16,7 @@ ol_mark_new(void)
 	uint64_t mark;
 
 	getrlimit(RLIMIT_LOCKS, &ours);
-	/* Never short for so few bytes, and there is nothing to go on with. */
-	if (getrandom(&mark, sizeof(mark), 0) != sizeof(mark))
-		ol_must(NULL);
+	ol_random_fill(&mark, sizeof(mark));
 	mark &= INT64_MAX;
 	/* We may be a program of a task ourselves. */
 	if (ours.rlim_max != RLIM_INFINITY && ours.rlim_max > 0)
@@ -47,6 +45,7 @@ ol_mark_get(pid_t pid)
 	snprintf(path, sizeof(path), "/proc/%d/limits", (int)pid);
 	if ((fd = open(path, O_RDONLY | O_CLOEXEC)) == -1)
 		return 0;
+	errno = 0;
 	n = read(fd, text, sizeof(text) - 1);
 	close(fd);
 	text[n > 0 ? n : 0] = '\0';

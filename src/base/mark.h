@@ -8,8 +8,8 @@
  * could tell as much, is in memory that a hostile program may have taken from a
  * file system of its own: whoever reads there can be made to wait for ever.
  */
-#ifndef OL_SPAWNER_MARK_H
-#define OL_SPAWNER_MARK_H
+#ifndef OL_BASE_MARK_H
+#define OL_BASE_MARK_H
 
 #include <sys/types.h>
 #include <stdint.h>
@@ -20,7 +20,8 @@ uint64_t ol_mark_new(void);
 /* For this process and all below it; also between clone() and exec. */
 void ol_mark_set(uint64_t mark);
 
-/* That of pid, which may be a zombie; 0: none, or it is gone. */
+/* That of pid, which may be a zombie; 0: none, it is gone, or that cannot be
+ * read: errno is set. */
 uint64_t ol_mark_get(pid_t pid);
 
 #endif
