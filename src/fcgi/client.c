@@ -446,7 +446,7 @@ ol_client_cancel(struct ol_client *client)
 		return;
 	client->over = true;
 	/* A best effort: a closed connection says the same. */
-	if (client->begun && ol_outgoing_between(&client->outgoing)) {
+	if (ol_outgoing_between(&client->outgoing)) {
 		ol_record_header(abort_record, OL_RECORD_ABORT, 0);
 		send(client->fd, abort_record, sizeof(abort_record),
 		    MSG_DONTWAIT | MSG_NOSIGNAL);

@@ -44,7 +44,7 @@ add_pair(struct ol_output *output, const struct ol_pair *pair, size_t *record)
 		ol_output_close_record(output);
 		*record = 0;
 	}
-	*record = (*record + all) % OL_RECORD_MAX;
+	*record += all;
 	if (add_params(output, lengths, n) == -1 ||
 	    add_params(output, pair->name, pair->name_len) == -1)
 		return -1;

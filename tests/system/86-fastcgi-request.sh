@@ -213,7 +213,7 @@ printf 'memory 65528\n' | "$ASK" "unix:$T/p.sock" "${params[@]}" --sizes \
 	fail "many parameters: $(cat "$T/params")"
 
 n=$(wc -l <"$T/sizes")
-bytes=$(awk '{ n += $2 } END { printf "%d", n }' "$T/sizes")
+bytes=$(awk '{ n += $2 } END { printf "%.0f", n }' "$T/sizes")
 table=$(tail -1 "$T/strict.log")
 [ "$table" = "requests $n decoded $n wrong 0 bytes $bytes" ] ||
 	fail "the decoder says: $table"

@@ -749,6 +749,29 @@ test_full_backlog(void **state)
 		close(fd[n]);
 }
 
+static void
+closed_at_once_with(unsigned type, const char *text, const char *told)
+{
+	int fd;
+
+	r.len = 0;
+	records_add(&r, type, 1, text, strlen(text), 0);
+	records_add(&r, type, 1, NULL, 0, 0);
+	for (b.cancel_in = CANCEL_NEVER; b.cancel_in <= CANCEL_CONNECTED;
+	     b.cancel_in++) {
+		backend_ask(&b, NULL);
+		fd = accept(b.listener, NULL, NULL);
+		assert_int_equal(send(fd, r.data, r.len, 0), r.len);
+		close(fd);
+		backend_turn(&b);
+		assert_null(b.client);
+		if (b.cancel_in == CANCEL_NEVER)
+			assert_memory_equal(b.told, told, strlen(told));
+		else
+			assert_string_equal(b.told, "connected ");
+	}
+}
+
 /* Connected, but closed before a byte of the request was sent. */
 static void
 test_closed_at_once(void **state)
@@ -772,6 +795,11 @@ test_closed_at_once(void **state)
 	close(fd);
 	assert_true(backend_ended(&b, 20));
 	assert_string_equal(anonymous(b.told), "end:1(it is overloaded) ");
+
+	/* And with a reply, to an owner who may not want it any more. */
+	closed_at_once_with(
+	    STDOUT, "\nx", "connected head:200 content:x end:0() ");
+	closed_at_once_with(STDERR, "why", "connected error:why end:2(");
 }
 
 static void

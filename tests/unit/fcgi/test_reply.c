@@ -104,6 +104,7 @@ test_heads(void **state)
 		    "303|Location=a", "" },
 		{ "Statusx: 7\r\nStatu: 8\r\n\r\n", "200|Statusx=7|Statu=8",
 		    "" },
+		{ "A: \t b c \t \r\n\r\n", "200|A=b c", "" },
 		{ "Empty:\r\nBlank: \t \r\nTwo:a:b\r\n\r\n",
 		    "200|Empty=|Blank=|Two=a:b", "" },
 		{ "!#$%&'*+-.^_`|~09az: \xc3\xa4\xff\t.\r\n\r\n",
