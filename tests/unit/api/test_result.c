@@ -200,6 +200,9 @@ test_ends_without_a_reply(void **state)
 	r = ended("GET " RESULT, "cancelled", "", NULL);
 	assert_int_equal(r->status, 410);
 	assert_non_null(strstr(r->body, "task-cancelled"));
+	r = ended("GET " RESULT, "cancelled", "200\n", NULL);
+	assert_int_equal(r->status, 410);
+	assert_non_null(strstr(r->body, "task-cancelled"));
 	/* A program's: in a sandbox. */
 	a.object.result_type = "text/html";
 	r = ended("GET " RESULT, "succeeded", "", "<p>");

@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/must.h"
+#include "engine/core.h"
 #include "stored.h"
 #include "world.h"
 
@@ -220,6 +221,34 @@ test_poisoned(void **state)
 	expect_secrets(w, &id, false);
 }
 
+/* The secrets that memory has of a task. */
+static size_t
+in_memory(struct world *w, const struct ol_id *id)
+{
+	const struct ol_task *task =
+	    ol_scheduler_find(w->engine->scheduler, id);
+	const struct ol_item *item = ol_item_find(&w->engine->items, task);
+
+	assert_non_null(item->row);
+	return item->row->secrets.size;
+}
+
+/* Before anybody knows whether the end can be written. */
+static void
+test_memory_forgets_them_first(void **state)
+{
+	struct world *w = *state;
+	struct ol_id id;
+
+	world_open(w);
+	id = record(w);
+	world_attempt(w, &id);
+	assert_true(in_memory(w, &id) > 0);
+	world_succeed(world_attempt(w, &id), NULL);
+	assert_int_equal(in_memory(w, &id), 0);
+	world_until_state(w, &id, "succeeded");
+}
+
 static void
 test_durable_off(void **state)
 {
@@ -395,6 +424,7 @@ main(void)
 		TEST(test_a_retry_has_them),
 		TEST(test_other_ends),
 		TEST(test_poisoned),
+		TEST(test_memory_forgets_them_first),
 		TEST(test_durable_off),
 		TEST(test_a_reply_is_kept),
 		TEST(test_only_the_last_reply_is_kept),
