@@ -276,7 +276,7 @@ on_end(void *arg, enum ol_client_end how, const char *why)
 	struct replay *r = arg;
 
 	r->client = NULL;
-	OL_FAILPOINT("replied");
+	OL_FAILPOINT("replay_ended");
 	switch (how) {
 	case OL_CLIENT_WHOLE:
 		finish(r, true);

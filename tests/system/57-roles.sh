@@ -78,6 +78,9 @@ for fd in "/proc/$engine/fd"/*; do
 done
 expect 'mode of store' "$(stat -c %a "$state/store")" 700
 expect 'mode of scratch' "$(stat -c %a "$state/scratch")" 711
+# Backends come through to their attempts' sockets, which the engine makes.
+expect 'mode of notify' "$(stat -c %a "$state/notify")" 711
+expect 'owner of notify' "$(stat -c %U "$state/notify")" "$engine_user"
 if [ "$(id -u)" -eq 0 ]; then
 	expect 'uids of the engine' "$(sed -n 's/^Uid:\t//p' "/proc/$engine/status")" \
 		"$(printf '1\t1\t1\t1')"

@@ -50,6 +50,28 @@ life() {
 	[ -e "$T/points/$1.acted" ]
 }
 
+# life_of_replay POINT ACTION: one with a backend. Nobody ends what that began:
+# it may be asked twice, but the task ends.
+life_of_replay() {
+	fresh
+	rm -f "$T/points/$1.acted"
+	export OUTLAST_FAILPOINT=$1:$2:1 OUTLAST_FAILPOINT_FOLDER=$T/points
+	start_tasks "$FAULTY"
+	[ "$(curl -s -m 10 -o "$T/body" -w '%{http_code}' -d body \
+		"http://127.0.0.1:$port/t/replay")" = 202 ] ||
+		fail "$1 $2: no 202, but $(cat "$T/body")"
+	id=$(sed 's/.*"id":"\([^"]*\)".*/\1/' "$T/body")
+	wait_for 30 has_succeeded
+	stop "$outlastd" TERM 20
+	unset OUTLAST_FAILPOINT
+	[ -e "$T/points/$1.acted" ]
+}
+
+has_succeeded() {
+	curl -s -m 5 "http://127.0.0.1:$port/tasks/$id" |
+		grep -q '"state":"succeeded"'
+}
+
 lazily() {
 	python3 "$ORACLE" submit "$T/ledger" "http://127.0.0.1:$port/t/lazy" \
 		--tasks 1 --connections 1 --keys 0 >/dev/null
@@ -58,6 +80,12 @@ lazily() {
 
 # round POINT ACTION: at one of the first times that it is passed.
 round() {
+	case $1 in replay_*)
+		life_of_replay "$1" "$2" || fail "$1 did not $2"
+		acted=$((acted + 1))
+		return
+		;;
+	esac
 	life "$1" "$2" $((RANDOM % 3 + 1)) || life "$1" "$2" 1 ||
 		fail "$1 did not $2"
 	acted=$((acted + 1))
@@ -66,6 +94,16 @@ round() {
 mkdir "$T/points"
 chmod 777 "$T/points"
 write_tasks
+fake=$T/fake.sock
+start fake python3 "$LIB/backend.py" "$fake"
+wait_for 5 test -S "$fake"
+cat >>"$T/outlast.conf" <<CONF
+task replay {
+	fastcgi_pass unix:$fake;
+	fastcgi_param DOCUMENT_URI /fake/echo;
+	retries 1000; backoff fixed 100ms; poison_after off;
+}
+CONF
 start_nginx keep "$sock" "$TASK_LOCATION"
 acted=0
 for ((i = 0; i < rounds; i++)); do

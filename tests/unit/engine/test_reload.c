@@ -76,6 +76,54 @@ test_durable_is_switched(void **state)
 	assert_int_equal(world_attempt(w, &full[1])->number, 2);
 }
 
+/* --- A type changes its executor. --- */
+
+static void
+test_executor_is_switched(void **state)
+{
+	struct ol_conf_backend backend = { 0 };
+	struct world *w = *state;
+	struct ol_conf_task *type = world_type(w, "page");
+	struct ol_id id, other;
+
+	world_open(w);
+	id = world_add(w, "page");
+	assert_false(world_attempt(w, &id)->by_backend);
+	type->backend = &backend;
+	ol_engine_configure(w->engine, &w->conf);
+	end_well(w, &id);
+	other = world_add(w, "page");
+	assert_true(world_attempt(w, &other)->by_backend);
+	end_well(w, &other);
+	type->backend = NULL;
+	ol_engine_configure(w->engine, &w->conf);
+	id = world_add(w, "page");
+	assert_false(world_attempt(w, &id)->by_backend);
+	end_well(w, &id);
+}
+
+/* Only programs need the spawner. */
+static void
+test_without_spawner(void **state)
+{
+	struct ol_conf_backend backend = { 0 };
+	struct world *w = *state;
+	struct ol_id program, page;
+
+	world_type(w, "page")->backend = &backend;
+	world_open(w);
+	world_spawner(w, false);
+	program = world_add(w, "cut");
+	page = world_add(w, "page");
+	end_well(w, &page);
+	world_run(w, 20);
+	assert_false(world_has_attempt(w, &program));
+	assert_string_equal(world_get(w, &program).state, "ready");
+	world_spawner(w, true);
+	end_well(w, &program);
+	assert_int_equal(w->started, 2);
+}
+
 /* --- While the tasks of an earlier life are read. --- */
 
 static void
@@ -234,6 +282,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_durable_is_switched),
+		TEST(test_executor_is_switched),
+		TEST(test_without_spawner),
 		TEST(test_a_reload_while_loading),
 		TEST(test_a_drain_while_loading),
 		TEST(test_freed_with_everything_in_flight),

@@ -20,6 +20,7 @@
 
 struct ol_programs {
 	struct world *world;
+	struct ol_programs_options options;
 };
 
 struct ol_backends {
@@ -34,8 +35,9 @@ ol_programs_new(const struct ol_programs_options *options)
 {
 	struct ol_programs *programs = ol_must(malloc(sizeof(*programs)));
 
-	(void)options;
+	programs->options = *options;
 	programs->world = current;
+	current->programs = programs;
 	return programs;
 }
 
@@ -167,6 +169,14 @@ ol_backends_start(struct ol_backends *backends, const struct ol_run_job *job,
     const struct ol_run_events *events, void *arg)
 {
 	return start(backends->world, true, job, events, arg);
+}
+
+void
+world_spawner(struct world *w, bool connected)
+{
+	const struct ol_programs_options *options = &w->programs->options;
+
+	options->on_spawner(options->arg, connected);
 }
 
 /* --- Ends. --- */

@@ -51,6 +51,7 @@ TAILQ_HEAD(attempts, attempt);
 struct world {
 	struct ol_loop *loop;
 	struct ol_engine *engine;
+	struct ol_programs *programs;
 	struct ol_conf conf;
 	struct ol_conf_task types[WORLD_TYPES];
 	int ntypes;
@@ -107,6 +108,9 @@ struct ol_id world_add(struct world *, const char *type);
 /* Take an answer into the struct said in arg. */
 void world_take(void *arg, const struct ol_engine_result *);
 void world_wait(struct world *, const struct said *);
+
+/* There is a spawner now, or none any more. */
+void world_spawner(struct world *, bool connected);
 
 /* The attempt of a task that runs; waits for it. */
 struct attempt *world_attempt(struct world *, const struct ol_id *);

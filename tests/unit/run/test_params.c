@@ -10,8 +10,10 @@
 #include <cmocka.h>
 
 #include "base/clock.h"
+#include "run/command.h"
 #include "run/params.h"
 #include "run/response.h"
+#include "run/spawn.h"
 #include "task/retry.h"
 
 #define TRACE "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -220,6 +222,49 @@ test_not_recorded(void **state)
 	}
 }
 
+/* A type that has a program now: it gets of a whole request what it names. */
+static void
+test_program_of_recorded(void **state)
+{
+	static char host[] = "HTTP_HOST", query[] = "QUERY_STRING";
+	static char *names[] = { host, query };
+	struct ol_conf_task task = { .name = name_of_type,
+		.timeout = OL_SEC(60),
+		.context = names,
+		.ncontext = 2 };
+	struct ol_run_job job =
+	    job_of(true, sizeof(recorded) / sizeof(recorded[0]), recorded);
+	unsigned char *message;
+	struct ol_spawn start;
+	const char *at;
+	size_t len;
+	int n = 0;
+
+	(void)state;
+	job.conf = &task;
+	message = ol_command_new(1, 1, &job, &len);
+	assert_non_null(message);
+	assert_int_equal(ol_spawn_parse(&start, message, len, OL_SPAWN_FDS), 0);
+	for (at = start.env; at < start.env + start.env_size;
+	     at += strlen(at) + 1) {
+		if (strncmp(at, "OUTLAST_", 8) == 0)
+			assert_null(strstr(at, "forged"));
+		else if (strncmp(at, "HTTP_HOST=", 10) != 0)
+			assert_string_equal(at, "QUERY_STRING=a=b&c");
+		n++;
+	}
+	/* Seven of ours, one and two of these. */
+	assert_int_equal(n, 7 + 3);
+	free(message);
+	/* Of another submit, all that travels with it. */
+	job.recorded = false;
+	message = ol_command_new(1, 1, &job, &len);
+	assert_non_null(message);
+	assert_int_equal(ol_spawn_parse(&start, message, len, OL_SPAWN_FDS), 0);
+	assert_true(start.env_size > 300);
+	free(message);
+}
+
 /* --- replies ------------------------------------------------------------- */
 
 static void
@@ -341,6 +386,7 @@ main(void)
 		cmocka_unit_test(test_recorded),
 		cmocka_unit_test(test_content_length),
 		cmocka_unit_test(test_not_recorded),
+		cmocka_unit_test(test_program_of_recorded),
 		cmocka_unit_test(test_statuses),
 		cmocka_unit_test(test_retry_after),
 		cmocka_unit_test(test_kept_headers),
