@@ -229,6 +229,15 @@ ol_await_end_all(struct ol_engine *e)
 
 /* --- Its beginning. --- */
 
+/* What is known here of a task that somebody else waits for, or runs. */
+static const struct ol_row *
+row_of(const struct ol_item *item)
+{
+	const struct ol_engine_call *other = TAILQ_FIRST(&item->awaits);
+
+	return other != NULL && other->row != NULL ? other->row : item->row;
+}
+
 /* Stand with the item of the task; row: NULL, or what is known of it. */
 static void
 attach(
@@ -237,12 +246,12 @@ attach(
 	struct ol_engine *e = call->engine;
 	struct ol_item *item = ol_item_of(e, task);
 
+	if (row == NULL)
+		row = row_of(item);
 	ol_call_take_time(call);
 	call->awaited = item;
 	ol_call_list(call, &item->awaits);
 	set_time(call);
-	if (row == NULL)
-		row = item->row;
 	if (row == NULL) {
 		call->request = ol_store_get(
 		    ol_core_store(e, task), call->id.bytes, on_row, call);
