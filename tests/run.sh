@@ -430,7 +430,7 @@ run_system() {
 	# Most checks need no build; those that do say that there is none.
 	built test
 	built failpoints
-	for script in tests/system/[0-9]*.sh; do
+	for script in $(printf '%s\n' tests/system/[0-9]*.sh | sort -V); do
 		if grep -q '^# alone: .' "$script"; then
 			alone+=("$script")
 		else

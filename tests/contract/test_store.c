@@ -997,7 +997,7 @@ main(void)
 	int failed = 0;
 	size_t b;
 
-	alarm(120);
+	alarm(280);
 	for (b = 0; b < sizeof(backends) / sizeof(backends[0]); b++) {
 		const struct CMUnitTest tests[] = {
 			TEST(test_row_comes_back_as_given),

@@ -40,7 +40,9 @@ pool_take() {
 	pool_running=$((pool_running - 1))
 	while [ -n "${pool_states[pool_next]:-}" ]; do
 		wait "${pool_pids[pool_next]}"
-		read -r seconds _ <"$LOGS/${pool_names[pool_next]//\//.}.log.time"
+		# The last line: before it, bash tells of a signal.
+		read -r seconds _ < <(tail -n 1 \
+			"$LOGS/${pool_names[pool_next]//\//.}.log.time")
 		report "${pool_names[pool_next]}" "${pool_states[pool_next]}" \
 			"${seconds:-0}"
 		pool_next=$((pool_next + 1))
@@ -80,8 +82,9 @@ pool_kill() {
 pool_slowest() {
 	local name
 	for name in "${pool_names[@]}"; do
-		awk -v name="$name" 'NF == 3 {
+		tail -n 1 "$LOGS/${name//\//.}.log.time" |
+			awk -v name="$name" 'NF == 3 {
 			printf "%8.1f %8.1f  %s\n", $1, $2 + $3, name
-		}' "$LOGS/${name//\//.}.log.time"
+		}'
 	done | sort -rn | head -n "$1"
 }

@@ -2,6 +2,7 @@
 # A process that hangs, or is stopped, is killed within ping_response_time and a
 # second; the log says where it hangs, and a successor serves. Control: without
 # pings the same process stays. And a ping is all that an idle process costs.
+# alone: time is measured
 # shellcheck source=../lib/lib.sh
 . "$(dirname "$0")/../lib/lib.sh"
 

@@ -31,6 +31,7 @@ static const struct expected {
 	{ "GET /tasks/readyz", NULL, "cavo", "", 200 },
 	{ "GET /tasks/" ASKING_ID, NULL, "cavo", "", 200 },
 	{ "GET /tasks/" ASKING_ID "/result", NULL, "cavo", "", 200 },
+	{ "GET /tasks/" ASKING_ID "/page", NULL, "cavo", "", 200 },
 	{ "DELETE /tasks/" ASKING_ID "?purge=1", NULL, "   o", "operator",
 	    204 },
 	{ "DELETE /tasks/" ASKING_ID, NULL, "ca o", "client", 202 },

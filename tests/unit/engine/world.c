@@ -339,7 +339,7 @@ world_set_up(void **state)
 {
 	struct world *w = ol_must(calloc(1, sizeof(*w)));
 
-	alarm(120);
+	alarm(280);
 	world_init(w);
 	world_type(w, "cut");
 	*state = w;
@@ -379,7 +379,7 @@ world_run(struct world *w, int ms)
 void
 world_until(struct world *w, const int *flag, int value)
 {
-	int64_t end = ol_clock_now() + OL_SEC(20);
+	int64_t end = ol_clock_now() + OL_SEC(100);
 
 	while (*flag < value) {
 		assert_true(ol_clock_now() < end);
@@ -419,7 +419,7 @@ world_take(void *arg, const struct ol_engine_result *r)
 void
 world_wait(struct world *w, const struct said *said)
 {
-	int64_t end = ol_clock_now() + OL_SEC(20);
+	int64_t end = ol_clock_now() + OL_SEC(100);
 
 	while (!said->there) {
 		assert_true(ol_clock_now() < end);
@@ -498,7 +498,7 @@ world_has_attempt(struct world *w, const struct ol_id *id)
 struct attempt *
 world_attempt(struct world *w, const struct ol_id *id)
 {
-	int64_t end = ol_clock_now() + OL_SEC(20);
+	int64_t end = ol_clock_now() + OL_SEC(100);
 	struct attempt *attempt;
 
 	while ((attempt = find(w, id)) == NULL) {
@@ -511,7 +511,7 @@ world_attempt(struct world *w, const struct ol_id *id)
 struct said
 world_until_state(struct world *w, const struct ol_id *id, const char *state)
 {
-	int64_t end = ol_clock_now() + OL_SEC(20);
+	int64_t end = ol_clock_now() + OL_SEC(100);
 	struct said said;
 
 	for (;;) {

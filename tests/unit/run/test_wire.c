@@ -121,7 +121,7 @@ say(const void *message, size_t len, const int *fds, size_t nfds)
 		if (errno != EAGAIN && errno != ENOBUFS &&
 		    errno != ETOOMANYREFS)
 			return -1;
-		assert_int_equal(poll(&p, 1, 20000), 1);
+		assert_int_equal(poll(&p, 1, 60000), 1);
 		usleep(100);
 	}
 	return 0;
@@ -311,7 +311,7 @@ test_ping(void **state)
 	p.fd = master;
 	for (i = 0; i < 3; i++) {
 		assert_int_equal(ol_order_send(master, &ping, NULL), 0);
-		assert_int_equal(poll(&p, 1, 20000), 1);
+		assert_int_equal(poll(&p, 1, 60000), 1);
 		assert_int_equal(ol_order_receive(master, &answer, fds), 1);
 		assert_int_equal(answer.verb, OL_ORDER_ALIVE);
 	}
@@ -347,7 +347,7 @@ main(void)
 	char path[64];
 	int failed;
 
-	alarm(110);
+	alarm(280);
 	strlcpy(folder, "/tmp/outlast-test-XXXXXX", sizeof(folder));
 	assert_non_null(mkdtemp(folder));
 	snprintf(path, sizeof(path), "%s/notify", folder);

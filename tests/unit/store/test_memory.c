@@ -422,6 +422,6 @@ main(void)
 		cmocka_unit_test(test_same_as_sqlite),
 	};
 
-	alarm(120);
+	alarm(280);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -754,6 +754,6 @@ main(void)
 		TEST(test_missing_file_is_absent),
 	};
 
-	alarm(120);
+	alarm(280);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
