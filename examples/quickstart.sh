@@ -213,7 +213,7 @@ nginx_report()
 fpm_report()
 {
 	echo '[global]'
-	echo "error_log = $scratch/php-fpm.log"
+	echo "error_log = $scratch/fpm.log"
 	sed -e "s|/run/php/report.sock|$scratch/php.sock|" \
 	    -e '/^user /d; /^listen.owner/d; /^listen.group/d' \
 	    "$tree/examples/php-report/php-fpm.conf"
