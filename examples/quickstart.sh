@@ -213,7 +213,7 @@ nginx_report()
 fpm_report()
 {
 	echo '[global]'
-	echo "error_log = $scratch/php-fpm.log"
+	echo "error_log = $scratch/fpm.log"
 	sed -e "s|/run/php/report.sock|$scratch/php.sock|" \
 	    -e '/^user /d; /^listen.owner/d; /^listen.group/d' \
 	    "$tree/examples/php-report/php-fpm.conf"
@@ -448,7 +448,7 @@ reloaded()
 
 tell_report()
 {
-	command="curl -b jar -F sales=@sales.csv http://127.0.0.1:$port/report.php"
+	command="curl -i -b jar -F sales=@sales.csv http://127.0.0.1:$port/report.php"
 	step "1. A slow PHP page: the visitor waits"
 	curl -sS -o /dev/null -c "$scratch/jar" -d name=Jane \
 	    "http://127.0.0.1:$port/"
@@ -476,7 +476,7 @@ tell_report()
 	address=http://127.0.0.1:$port$task
 	echo "  \$ curl -b jar $address    # again and again"
 	watch "$address" ended
-	echo "  \$ curl -b jar $address/result"
+	echo "  \$ curl -i -b jar $address/result"
 	ask -D "$scratch/result.head" -o "$scratch/result.page" "$address/result"
 	head_of result '^(HTTP/|Content-(Type|Language))'
 	cmp "$scratch/result.page" "$scratch/before.page" ||

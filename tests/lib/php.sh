@@ -112,8 +112,12 @@ replay() {
 
 # ended [ID]: whether it has; its object in $T/object.
 ended() {
-	curl -s --max-time 10 "http://127.0.0.1:$port/tasks/${1:-$id}" \
-		>"$T/object" && [ "$(of_task 'task["ended"] is not None')" = True ]
+	[ "$(http "/tasks/${1:-$id}" -D "$T/head")" = 200 ] || return
+	cp "$T/body" "$T/object"
+	case $(header Outlast-State) in
+	succeeded | failed | poisoned | cancelled) ;;
+	*) return 1 ;;
+	esac
 }
 
 # of_task EXPRESSION: of the object in $T/object, called task.

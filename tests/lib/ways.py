@@ -9,7 +9,8 @@ import time
 
 # What differs between any two answers, or is ours.
 ASIDE = {"date", "server", "connection", "transfer-encoding", "content-length",
-         "x-content-type-options", "outlast-task-id", "outlast-state"}
+         "x-content-type-options", "outlast-task-id", "outlast-state",
+         "preference-applied"}
 
 
 class Answer:

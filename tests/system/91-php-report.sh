@@ -53,13 +53,14 @@ start_tasks
 
 port=$(free_port)
 variant() {
+	echo 'include /etc/nginx/mime.types;'
 	sed -e "s|127.0.0.1:8080|127.0.0.1:$port|" -e "s|/srv/report|$pages/www|" \
 		-e "s|unix:/run/php/report.sock|unix:$PHP_SOCK|" \
 		-e "s|unix:/run/outlast/tasks.sock|unix:$sock|" \
-		"$HERE/$1.conf" >"$T/report.conf"
+		"$HERE/$1.conf"
 }
 cp /etc/nginx/fastcgi.conf "$T"
-variant before
+variant before >"$T/report.conf"
 start_published report.conf
 serves() {
 	[ "$(http /)" = 200 ]
@@ -84,7 +85,7 @@ say "before: 200 after $took ms"
 mv "$T/body" "$T/before.html"
 grep -q 'for Jane &lt;Doe&gt;' "$T/before.html" || fail 'whose report is it?'
 
-variant after
+variant after >"$T/report.conf"
 kill -HUP "$nginx"
 # The old worker may take one request more.
 taken() {
@@ -148,7 +149,7 @@ def click(page, name):
     page.wait(20, "document.querySelector('h1') && "
               "document.body.innerText.includes('Sales report for Jane')")
     assert page.run("location.href") == where, page.run("location.href")
-    assert page.run("document.querySelectorAll('meter').length") == 4
+    assert page.run("document.querySelectorAll('meter').length") == 3
     page.picture(f"{shots}/{name}-result.png")
     return where
 

@@ -72,7 +72,7 @@ if (!in_array($_GET['status'] ?? '', ['204', '304']))
 END_PHP
 
 start_fpm 6
-write_replay 'retries 0; concurrency 4;'
+write_replay 'retries 0;'
 start_tasks
 start_ways
 

@@ -14,11 +14,10 @@
 
 page who <<'END_PHP'
 <?php
-session_start(['read_and_close' => true]);
-$all = $_COOKIE['secret'] . $_SERVER['PHP_AUTH_PW'] . $_SERVER['HTTP_AUTHORIZATION'];
-echo md5($all), ' ', isset($_SERVER['HTTP_X_TOKEN']) ? 'token' : 'no token', "\n";
 if (($_GET['status'] ?? 200) != 200)
 	http_response_code((int) $_GET['status']);
+$all = $_COOKIE['secret'] . $_SERVER['PHP_AUTH_PW'] . $_SERVER['HTTP_AUTHORIZATION'];
+echo md5($all), ' ', isset($_SERVER['HTTP_X_TOKEN']) ? 'token' : 'no token', "\n";
 END_PHP
 
 start_fpm

@@ -80,7 +80,7 @@ def submit(path, headers=(), body=b"a body", way="fakes"):
     assert answer.status == 202, f"{path}: {answer}"
     return answer.get("Outlast-Task-Id")
 
-# path: state, attempts, kind, status of the result
+# path: state, attempts that counted, kind, status of the result
 FAULTS = {
     "silent": ("failed", 2, "crashed", 502),
     "half": ("failed", 2, "crashed", 502),
@@ -107,7 +107,9 @@ for name, (state, attempts, kind, status) in FAULTS.items():
     task = web.ended(ids[name], 40)
     error = task["error"]
     print(f"{name}: {task['state']}, {task['attempt']}: {error}")
-    got = (task["state"], task["attempt"], error and error["kind"],
+    retries = 0 if name == "never" else 1
+    counted = task["attempt"] - (task["attempts_max"] - 1 - retries)
+    got = (task["state"], counted, error and error["kind"],
            web.result(task["id"]).status)
     assert got == (state, attempts, kind, status), f"{name}: {got}: {task}"
     assert error is None or len(error["message"]) > 10, task
@@ -146,6 +148,7 @@ while high - low > 1:
     status = web.ask("POST", "/fakes/echo", sized(middle), b"x").status
     assert status in (202, 500, 400, 413, 431), status
     low, high = (middle, high) if status == 202 else (low, middle)
+low -= 20  # for the query
 got = echo("fakes", sized(low))
 size = sum(len(n) + len(v) for n, v in got["params"])
 large = dict((n, len(v)) for n, v in got["params"])
@@ -158,16 +161,17 @@ assert task["state"] == "succeeded", f"php-fpm takes them not: {task}"
 END_PY
 python3 "$T/faults.py" "$port" >"$T/faults.out" 2>&1 ||
 	fail "$(tail -n 4 "$T/faults.out" | cut -c 1-2000)"
-say "$(cat "$T/faults.out")"
+say "$(cut -c 1-240 "$T/faults.out")"
 expect 'requests that break a rule' "$(grep -c '"fault"' "$T/ledger.fake")" 0
 expect 'the engine' "$(role engine)" "$engine"
 
 # 100 MiB in, and 100 MiB out: what it costs the engine.
-peak() {
-	awk '/VmHWM/ { print $2 }' "/proc/$engine/status"
+of_engine() {
+	awk -v what="$1:" '$1 == what { print $2 }' "/proc/$engine/status"
 }
-echo 5 >"/proc/$engine/clear_refs" 2>/dev/null
-before=$(peak)
+# The peak counts from now, where that may be asked for.
+echo 5 2>/dev/null >"/proc/$engine/clear_refs" || true
+before=$(of_engine VmRSS)
 head -c 104857600 /dev/urandom >"$T/large"
 ask '100 MiB' 202 /replay/size.php --data-binary "@$T/large" \
 	-H 'Content-Type: application/octet-stream'
@@ -180,6 +184,6 @@ expect 'its state' "$(of_task 'task["state"], task["result"]["bytes"]')" \
 	"('succeeded', 104857600)"
 expect 'its bytes' "$(curl -s "http://127.0.0.1:$port/tasks/$id/result" |
 	md5sum)" "$(curl -s "http://127.0.0.1:$port/direct/large.php" | md5sum)"
-grown=$(($(peak) - before))
+grown=$(($(of_engine VmHWM) - before))
 say "memory for 100 MiB in and out: $grown KiB"
 [ $grown -lt 16384 ] || fail "the engine has grown by $grown KiB"

@@ -33,12 +33,14 @@ start_ways '' "
 	$(ways once "fastcgi_param OUTLAST_TASK once; fastcgi_pass unix:$sock;")
 	$(ways off "fastcgi_param OUTLAST_TASK off; fastcgi_pass unix:$sock;")"
 
-# all_killed: at one moment, master first; ready again.
+# all_killed: at one moment: none sees another one's end. Ready again.
 all_killed() {
 	local family
 	family=$(children "$outlastd" | xargs)
 	# shellcheck disable=SC2086 # words on purpose
-	kill -9 "$outlastd" $family
+	kill -STOP "$outlastd" $family
+	# shellcheck disable=SC2086
+	kill -KILL $family "$outlastd"
 	stop "$outlastd" KILL
 	start_tasks
 }
@@ -60,7 +62,8 @@ for i in 1 2 3 4 5 6 7 8; do
 	id="id$i"
 	id=${!id}
 	wait_for 60 ended
-	expect "number $i" "$(of_task 'task["state"], task["attempt"]')" \
+	expect "number $i: state, attempts left" "$(of_task \
+		'task["state"], task["attempts_max"] - task["attempt"]')" \
 		"('succeeded', 1)"
 	http "/tasks/$id/result" >/dev/null
 	expect "what PHP got" "$(cat "$T/body")" "$(sed -n "${i}p" "$T/wanted")"
@@ -83,7 +86,7 @@ wait_for 20 noted again 2
 wait_for 20 ended "$again"
 expect 'run again' "$(of_task 'task["state"], task["attempt"]')" "('succeeded', 2)"
 wait_for 20 ended "$once"
-say "once: $(of_task 'task["error"]')"
+say "once: $(of_task 'task["attempt"], task["attempts_max"], task["error"]')"
 expect 'not run again' "$(of_task 'task["state"], task["attempt"]')" "('failed', 1)"
 wait_for 1 noted once 1
 
