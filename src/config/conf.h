@@ -82,6 +82,10 @@ struct ol_conf_pool {
 	int64_t startup_time_limit;
 	int64_t ping_interval;	    /* 0: no pings */
 	int64_t ping_response_time; /* >= 2 * ping_interval */
+	/* So many crashes (0: off) within the window stop the pool; then one
+	 * process is tried so often. */
+	int rapid_crashes;
+	int64_t rapid_window, rapid_retry;
 	/* When a process is replaced; each 0, or none: off. */
 	int64_t recycle_time;		  /* its age */
 	int recycle_requests;		  /* that it has answered */

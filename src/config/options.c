@@ -99,6 +99,12 @@ static const struct ol_option_parameter recycle_parameters[] = {
 	{ .name = NULL },
 };
 
+static const struct ol_option_parameter rapid_parameters[] = {
+	{ "retry", OL_KIND_TIME, IN_POOL(rapid_retry), OL_SEC(1), YEAR, "1m",
+	    NULL },
+	{ .name = NULL },
+};
+
 static const struct ol_option_parameter retain_parameters[] = {
 	{ "failed", OL_KIND_TIME, IN_CONF(store.retain_failed), OL_SEC(1), YEAR,
 	    "30d", NULL },
@@ -599,6 +605,23 @@ static const struct ol_option rows[] = {
 	    .standard = "90s",
 	    .flags = OL_RELOADABLE,
 	    .help = "a process that is silent for so long is killed",
+	},
+	{
+	    .name = "rapid_fail",
+	    .context = OL_IN_POOL,
+	    .syntax = "NUMBER TIME [retry=TIME]|off",
+	    .kind = OL_KIND_RAPID,
+	    .pool = IN_POOL(rapid_crashes),
+	    .min = 1,
+	    .max = 100, /* OL_RAPID_MOST */
+	    .least = 1,
+	    .most = 2,
+	    .parameters = rapid_parameters,
+	    .standard = "5 5m",
+	    .standard_shown = "5 5m retry=1m",
+	    .flags = OL_RELOADABLE,
+	    .help =
+		"so many crashes in that time stop the pool; then one process is tried now and then",
 	},
 	{
 	    .name = "recycle",

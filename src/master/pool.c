@@ -1,12 +1,16 @@
+#include <sys/socket.h>
 #include <sys/wait.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/must.h"
 #include "master/daily.h"
 #include "master/pool.h"
+#include "master/rapid.h"
 
 /* One slot and the processes that its table speaks of. */
 struct place {
@@ -28,6 +32,10 @@ struct ol_pool {
 	unsigned generation;
 	bool was_ready;
 	struct ol_daily daily; /* recycle at */
+	struct ol_rapid rapid;
+	int crashes;	       /* that rapid has not heard of */
+	bool held;	       /* the engine may accept */
+	struct ol_watch *shut; /* nobody accepts but to end it; NULL */
 	unsigned killed;
 	long long lost;
 };
@@ -182,6 +190,12 @@ act_kill(void *arg, unsigned generation, const char *why)
 }
 
 static void
+act_crashed(void *arg)
+{
+	((struct place *)arg)->pool->crashes++;
+}
+
+static void
 act_say(
     void *arg, unsigned generation, enum ol_log_level level, const char *line)
 {
@@ -196,8 +210,101 @@ static const struct ol_acts acts = {
 	.tell = act_tell,
 	.abort = act_abort,
 	.kill = act_kill,
+	.crashed = act_crashed,
 	.say = act_say,
 };
+
+/* --- Rapid fail. --- */
+
+/* What one accept(2) leads to, so often at a time. */
+static void
+on_shut(void *arg)
+{
+	enum { AT_ONCE = 64 };
+	struct ol_pool *pool = arg;
+	int fd, i;
+
+	for (i = 0; i < AT_ONCE; i++) {
+		fd = accept4(
+		    ol_listener_fd(pool->listener), NULL, NULL, SOCK_CLOEXEC);
+		if (fd == -1)
+			return;
+		close(fd);
+	}
+}
+
+/* Nobody will answer: the web server is to know at once. */
+static void
+arrange_shut(struct ol_pool *pool)
+{
+	struct ol_listener *listener;
+	int64_t due;
+	int fd, flags;
+
+	if (!ol_pool_closed(pool, &listener, &due) || pool->held) {
+		ol_watch_free(pool->shut);
+		pool->shut = NULL;
+		return;
+	}
+	if (pool->shut != NULL)
+		return;
+	fd = ol_listener_fd(listener);
+	flags = fcntl(fd, F_GETFL);
+	if (fcntl(fd, F_SETFL, flags | O_NONBLOCK) == -1)
+		return;
+	pool->shut =
+	    ol_must(ol_watch_new(pool->house->loop, fd, on_shut, pool));
+}
+
+static void
+close_pool(struct ol_pool *pool, int64_t now)
+{
+	int i;
+
+	ol_log_error(NULL,
+	    "pool %s: stopped, it crashed too often (rapid_fail); one process "
+	    "is tried in %.0f s, a reload starts all",
+	    pool->name, (double)(ol_rapid_due(&pool->rapid) - now) / 1e9);
+	for (i = 0; i < pool->nplaces; i++)
+		ol_slot_stop(&pool->places[i]->slot, "rapid fail", false, now);
+}
+
+static void
+start_all(struct ol_pool *pool, int64_t now)
+{
+	int i;
+
+	for (i = 0; i < pool->conf->processes; i++)
+		ol_slot_start(&pool->places[i]->slot, now);
+}
+
+/* True: something was started or stopped. */
+static bool
+mind_crashes(struct ol_pool *pool, int64_t now)
+{
+	bool changed = false;
+
+	for (; pool->crashes > 0; pool->crashes--)
+		if (pool->conf != NULL && ol_rapid_crash(&pool->rapid, now)) {
+			close_pool(pool, now);
+			changed = true;
+		}
+	if (pool->conf == NULL)
+		return changed;
+	if (ol_rapid_try(&pool->rapid, now)) {
+		ol_log_notice(
+		    NULL, "pool %s: one process is tried", pool->name);
+		ol_slot_start(&pool->places[0]->slot, now);
+		changed = true;
+	}
+	if (ol_slot_serves(&pool->places[0]->slot) &&
+	    ol_rapid_ready(&pool->rapid, now)) {
+		ol_log_notice(NULL, "pool %s: serves again", pool->name);
+		start_all(pool, now);
+		changed = true;
+	}
+	return changed;
+}
 
 /* --- From outside. --- */
 
@@ -230,6 +337,7 @@ ol_pool_free(struct ol_pool *pool)
 		free(pool->places[i]);
 	}
 	free(pool->places);
+	ol_watch_free(pool->shut);
 	ol_listener_unref(pool->listener);
 	free(pool->name);
 	free(pool);
@@ -285,6 +393,12 @@ ol_pool_apply(struct ol_pool *pool, const struct ol_conf_pool *conf,
 	int i;
 
 	ol_daily_set(&pool->daily, &conf->recycle_at);
+	ol_rapid_set(&pool->rapid, conf->rapid_crashes, conf->rapid_window,
+	    conf->rapid_retry);
+	pool->crashes = 0;
+	/* It is the old listener's. */
+	ol_watch_free(pool->shut);
+	pool->shut = NULL;
 	pool->conf = conf;
 	pool->listener = ol_listener_ref(listener);
 	ol_listener_unref(old);
@@ -311,6 +425,9 @@ ol_pool_stop(struct ol_pool *pool, const char *why, bool no_limit, int64_t now)
 	for (i = 0; i < pool->nplaces; i++)
 		ol_slot_stop(&pool->places[i]->slot, why, no_limit, now);
 	ol_daily_set(&pool->daily, NULL);
+	ol_rapid_set(&pool->rapid, 0, 0, 0);
+	ol_watch_free(pool->shut);
+	pool->shut = NULL;
 	ol_listener_unref(pool->listener);
 	pool->listener = NULL;
 	pool->conf = NULL;
@@ -341,6 +458,8 @@ is_blocked(const struct ol_pool *pool, const struct place *place)
 	if (pool->conf == NULL)
 		return false;
 	simple = pool->conf->type == OL_CONF_SIMPLE;
+	if (simple && pool->held)
+		return true;
 	for (i = 0; i < pool->nplaces; i++)
 		LIST_FOREACH (p, &pool->places[i]->processes, link)
 			if (p->accepts == pool->listener && p->simple != simple)
@@ -360,8 +479,8 @@ another_renews(const struct ol_pool *pool, const struct place *place)
 	return false;
 }
 
-int64_t
-ol_pool_tick(struct ol_pool *pool, int64_t now)
+static int64_t
+tick_places(struct ol_pool *pool, int64_t now)
 {
 	int64_t when, next = OL_NEVER;
 	int i;
@@ -378,6 +497,51 @@ ol_pool_tick(struct ol_pool *pool, int64_t now)
 		pool->was_ready |= ol_slot_serves(&place->slot);
 	}
 	return next;
+}
+
+int64_t
+ol_pool_tick(struct ol_pool *pool, int64_t now)
+{
+	int64_t next;
+
+	mind_crashes(pool, now);
+	do
+		next = tick_places(pool, now);
+	while (mind_crashes(pool, now));
+	arrange_shut(pool);
+	return ol_rapid_due(&pool->rapid) < next ? ol_rapid_due(&pool->rapid)
+						 : next;
+}
+
+bool
+ol_pool_closed(
+    const struct ol_pool *pool, struct ol_listener **listener, int64_t *due)
+{
+	if (pool->conf == NULL || (pool->rapid.state != OL_RAPID_STOPPED &&
+				      pool->rapid.state != OL_RAPID_TRYING))
+		return false;
+	/* Beside a simple program that is tried nobody else may accept. */
+	if (pool->rapid.state == OL_RAPID_TRYING &&
+	    pool->conf->type == OL_CONF_SIMPLE)
+		return false;
+	*listener = pool->listener;
+	*due = pool->rapid.due;
+	return true;
+}
+
+bool
+ol_pool_held(struct ol_pool *pool, bool held)
+{
+	if (held == pool->held)
+		return false;
+	pool->held = held;
+	return true;
+}
+
+struct ol_listener *
+ol_pool_listener(const struct ol_pool *pool)
+{
+	return pool->listener;
 }
 
 time_t
@@ -467,7 +631,9 @@ ol_pool_generation(const struct ol_pool *pool)
 bool
 ol_pool_was_ready(const struct ol_pool *pool)
 {
-	return pool->was_ready || pool->conf == NULL;
+	/* One that is stopped must not keep the others from being ready. */
+	return pool->was_ready || pool->conf == NULL ||
+	       pool->rapid.state == OL_RAPID_STOPPED;
 }
 
 int64_t

@@ -36,6 +36,7 @@ static const char whole[] =
     "    startup_time_limit 5s;\n"
     "    recycle time=29h requests=10000 memory=256m at=15:30,03:00;\n"
     "    ping_interval 2s; ping_response_time 4s;\n"
+    "    rapid_fail 7 1h retry=2m;\n"
     "}\n"
     "pool blog { listen [::1]:9000; program /b; }\n";
 
@@ -144,6 +145,9 @@ test_values_arrive(void **state)
 	assert_true(pool->kill_grace == OL_MSEC(500));
 	assert_true(pool->startup_time_limit == OL_SEC(5));
 	assert_true(pool->recycle_time == OL_SEC(29 * 3600));
+	assert_int_equal(pool->rapid_crashes, 7);
+	assert_true(pool->rapid_window == OL_SEC(3600));
+	assert_true(pool->rapid_retry == OL_SEC(120));
 	assert_true(pool->ping_interval == OL_SEC(2));
 	assert_true(pool->ping_response_time == OL_SEC(4));
 	assert_int_equal(pool->recycle_requests, 10000);
@@ -189,6 +193,9 @@ test_defaults(void **state)
 	assert_true(pool->recycle_time == 0);
 	assert_int_equal(pool->type, OL_CONF_NOTIFY);
 	assert_int_equal(pool->stop_signal, SIGTERM);
+	assert_int_equal(pool->rapid_crashes, 5);
+	assert_true(pool->rapid_window == OL_SEC(300));
+	assert_true(pool->rapid_retry == OL_SEC(60));
 	assert_true(pool->ping_interval == OL_SEC(30));
 	assert_true(pool->ping_response_time == OL_SEC(90));
 	assert_int_equal(pool->recycle_requests, 0);
@@ -280,6 +287,7 @@ test_dump_text(void **state)
 				  "    startup_time_limit 1m30s;\n"
 				  "    ping_interval 30s;\n"
 				  "    ping_response_time 1m30s;\n"
+				  "    rapid_fail 5 5m retry=1m;\n"
 				  "}\n");
 	ol_conf_free(conf);
 	free(text);
