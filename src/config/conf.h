@@ -86,6 +86,8 @@ struct ol_conf_pool {
 	 * process is tried so often. */
 	int rapid_crashes;
 	int64_t rapid_window, rapid_retry;
+	int64_t idle_timeout; /* 0: off */
+	bool overlap;	      /* default on */
 	/* When a process is replaced; each 0, or none: off. */
 	int64_t recycle_time;		  /* its age */
 	int recycle_requests;		  /* that it has answered */

@@ -624,6 +624,34 @@ static const struct ol_option rows[] = {
 		"so many crashes in that time stop the pool; then one process is tried now and then",
 	},
 	{
+	    .name = "idle_timeout",
+	    .context = OL_IN_POOL,
+	    .syntax = "TIME|off",
+	    .kind = OL_KIND_TIME_OFF,
+	    .pool = IN_POOL(idle_timeout),
+	    .min = OL_SEC(1),
+	    .max = YEAR,
+	    .least = 1,
+	    .most = 1,
+	    .standard = "off",
+	    .flags = OL_RELOADABLE,
+	    .help =
+		"a pool without requests and work items for so long ends; the next request starts it",
+	},
+	{
+	    .name = "overlap",
+	    .context = OL_IN_POOL,
+	    .syntax = "on|off",
+	    .kind = OL_KIND_SWITCH,
+	    .pool = IN_POOL(overlap),
+	    .least = 1,
+	    .most = 1,
+	    .standard = "on",
+	    .flags = OL_RELOADABLE,
+	    .help =
+		"whether the successor of a process serves before that one leaves",
+	},
+	{
 	    .name = "recycle",
 	    .context = OL_IN_POOL,
 	    .syntax =
