@@ -251,8 +251,10 @@ ol_conf_pool_same_process(
 	    a->gid != b->gid || !same_text(a->directory, b->directory) ||
 	    a->shutdown_delay != b->shutdown_delay ||
 	    a->shutdown_delay_max != b->shutdown_delay_max ||
-	    a->type != b->type || a->ping_interval != b->ping_interval ||
-	    a->nenv != b->nenv)
+	    a->limit.memory != b->limit.memory ||
+	    a->limit.processes != b->limit.processes ||
+	    a->limit.cpu != b->limit.cpu || a->type != b->type ||
+	    a->ping_interval != b->ping_interval || a->nenv != b->nenv)
 		return false;
 	for (i = 0; a->program[i] != NULL; i++)
 		if (b->program[i] == NULL ||

@@ -122,6 +122,16 @@ static const struct ol_option_parameter limit_parameters[] = {
 	{ .name = NULL },
 };
 
+static const struct ol_option_parameter pool_limit_parameters[] = {
+	{ "memory", OL_KIND_SIZE, IN_POOL(limit.memory), 1 << 20, TERABYTE,
+	    NULL, NULL },
+	{ "processes", OL_KIND_NUMBER, IN_POOL(limit.processes), 1, 1000000,
+	    NULL, NULL },
+	{ "cpu", OL_KIND_TIME, IN_POOL(limit.cpu), OL_SEC(1), YEAR, NULL,
+	    NULL },
+	{ .name = NULL },
+};
+
 static const struct ol_option_parameter backoff_parameters[] = {
 	{ "max", OL_KIND_TIME, IN_TASK(backoff_max), OL_MSEC(1), WEEK, "1h",
 	    NULL },
@@ -505,6 +515,16 @@ static const struct ol_option rows[] = {
 	    .flags = OL_RELOADABLE | OL_FOR_PROGRAM,
 	    .foreign = "what a backend may use is said where it is started",
 	    .help = "what each process of the program may use",
+	},
+	{
+	    .name = "limit",
+	    .context = OL_IN_POOL,
+	    .syntax = "[memory=SIZE] [processes=NUMBER] [cpu=TIME]",
+	    .kind = OL_KIND_SET,
+	    .pool = IN_POOL(limit),
+	    .parameters = pool_limit_parameters,
+	    .flags = OL_RELOADABLE,
+	    .help = "what each process may use",
 	},
 	{
 	    .name = "timeout",

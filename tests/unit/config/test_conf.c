@@ -37,6 +37,7 @@ static const char whole[] =
     "    recycle time=29h requests=10000 memory=256m at=15:30,03:00;\n"
     "    ping_interval 2s; ping_response_time 4s;\n"
     "    rapid_fail 7 1h retry=2m; idle_timeout 20m; overlap off;\n"
+    "    limit memory=1g processes=64 cpu=2m;\n"
     "}\n"
     "pool blog { listen [::1]:9000; program /b; }\n";
 
@@ -147,6 +148,9 @@ test_values_arrive(void **state)
 	assert_true(pool->recycle_time == OL_SEC(29 * 3600));
 	assert_true(pool->idle_timeout == OL_SEC(1200));
 	assert_false(pool->overlap);
+	assert_true(pool->limit.memory == 1 << 30);
+	assert_int_equal(pool->limit.processes, 64);
+	assert_true(pool->limit.cpu == OL_SEC(120));
 	assert_int_equal(pool->rapid_crashes, 7);
 	assert_true(pool->rapid_window == OL_SEC(3600));
 	assert_true(pool->rapid_retry == OL_SEC(120));
