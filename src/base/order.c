@@ -38,6 +38,14 @@ static const struct verb {
 	    false },
 	[OL_ORDER_EXIT] = { "exit", { { END, 0, 0, 0 } }, false },
 	[OL_ORDER_PING] = { "ping", { { END, 0, 0, 0 } }, false },
+	[OL_ORDER_CLOSED] = { "closed",
+	    { { U32, AT(number), 1, UINT32_MAX },
+		{ I64, AT(left_ms), 0, INT64_MAX / 1000000 } },
+	    false },
+	[OL_ORDER_OPEN] = { "open", { { U32, AT(number), 1, UINT32_MAX } },
+	    false },
+	[OL_ORDER_OPENED] = { "opened", { { U32, AT(number), 1, UINT32_MAX } },
+	    false },
 	[OL_ORDER_READY] = { "ready", { { END, 0, 0, 0 } }, false },
 	[OL_ORDER_APPLIED] = { "applied",
 	    { { U32, AT(generation), 1, UINT32_MAX } }, false },
@@ -97,6 +105,7 @@ ol_order_fds(const struct ol_order *order)
 	case OL_ORDER_REOPEN:
 		return order->nlog;
 	case OL_ORDER_SPAWNER:
+	case OL_ORDER_CLOSED:
 		return 1;
 	default:
 		return 0;

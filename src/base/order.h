@@ -37,12 +37,21 @@ enum ol_order_verb {
 			     replaces the first one's times */
 	OL_ORDER_EXIT,	  /* "exit": write what is left, and end */
 	OL_ORDER_PING,	  /* "ping": both; say "alive" */
+	/*
+	 * "closed NUMBER RETRY_MS" with a listening socket: engine. Nobody else
+	 * accepts there: answer 503, to be tried again in so many ms; the same
+	 * number again sets another time. "open NUMBER": accept there no more,
+	 * and say "opened NUMBER".
+	 */
+	OL_ORDER_CLOSED,
+	OL_ORDER_OPEN,
 	/* Up, from the engine. */
 	OL_ORDER_READY,	   /* "ready": submits are taken */
 	OL_ORDER_APPLIED,  /* "applied GENERATION" */
 	OL_ORDER_RUNNING,  /* "running N": attempts; once a second at most */
 	OL_ORDER_DEADLINE, /* "deadline LEFT_MS": a stop takes so long now */
 	OL_ORDER_DRAINED,  /* "drained": nothing runs, all is written */
+	OL_ORDER_OPENED,   /* "opened NUMBER": nothing is accepted there */
 	/* Up, from both. "alive": the answer to "ping"; "failed REASON": a
 	 * "config" could not be applied. */
 	OL_ORDER_ALIVE,
@@ -53,6 +62,7 @@ enum ol_order_verb {
 struct ol_order {
 	enum ol_order_verb verb;
 	uint32_t generation; /* from 1 */
+	uint32_t number;     /* from 1 */
 	unsigned nlisten, nlog;
 	int64_t left_ms;  /* -1: without a limit */
 	int64_t grace_ms; /* the last part of it, for TERM before KILL */

@@ -61,6 +61,13 @@ struct ol_conf_clock {
 	short minutes[OL_CONF_CLOCK_MAX];
 };
 
+/* For each process of a pool, or of a task's program; 0: as it is. */
+struct ol_conf_limit {
+	int64_t memory; /* bytes */
+	int processes;
+	int64_t cpu; /* nanoseconds */
+};
+
 /* One pool block. Times are nanoseconds. */
 struct ol_conf_pool {
 	TAILQ_ENTRY(ol_conf_pool) link;
@@ -76,12 +83,19 @@ struct ol_conf_pool {
 	char *directory; /* default "/" */
 	struct ol_conf_env *env;
 	size_t nenv;
+	struct ol_conf_limit limit;
 	int64_t shutdown_delay;
 	int64_t shutdown_delay_max; /* >= shutdown_delay */
 	int64_t kill_grace;
 	int64_t startup_time_limit;
 	int64_t ping_interval;	    /* 0: no pings */
 	int64_t ping_response_time; /* >= 2 * ping_interval */
+	/* So many crashes (0: off) within the window stop the pool; then one
+	 * process is tried so often. */
+	int rapid_crashes;
+	int64_t rapid_window, rapid_retry;
+	int64_t idle_timeout; /* 0: off */
+	bool overlap;	      /* default on */
 	/* When a process is replaced; each 0, or none: off. */
 	int64_t recycle_time;		  /* its age */
 	int recycle_requests;		  /* that it has answered */
@@ -101,13 +115,6 @@ enum {
 	OL_METHOD_PUT = 4,
 	OL_METHOD_PATCH = 8,
 	OL_METHOD_DELETE = 16,
-};
-
-/* For each process of a task's program; 0: as it is. */
-struct ol_conf_limit {
-	int64_t memory; /* bytes */
-	int processes;
-	int64_t cpu; /* nanoseconds */
 };
 
 /* Which ends of an attempt are retried that are not by themselves. */

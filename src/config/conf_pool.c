@@ -139,6 +139,13 @@ check_simple(struct ol_draft *draft, struct ol_conf_pool *pool,
 		ol_diagnostic_error(draft->diagnostics, d->words[0].place,
 		    "\"ping_interval\" needs \"type notify\": a simple "
 		    "program does not say that it is alive; remove it");
+	if (pool->idle_timeout != 0) {
+		d = seen->good[ol_options_index(
+		    ol_options_find("idle_timeout"))];
+		ol_diagnostic_error(draft->diagnostics, d->words[0].place,
+		    "\"idle_timeout\" needs \"type notify\": a simple program "
+		    "does not say whether it is idle; remove it");
+	}
 	if (pool->recycle_requests != 0) {
 		d = seen->good[ol_options_index(ol_options_find("recycle"))];
 		ol_diagnostic_error(draft->diagnostics, d->words[0].place,
@@ -244,8 +251,10 @@ ol_conf_pool_same_process(
 	    a->gid != b->gid || !same_text(a->directory, b->directory) ||
 	    a->shutdown_delay != b->shutdown_delay ||
 	    a->shutdown_delay_max != b->shutdown_delay_max ||
-	    a->type != b->type || a->ping_interval != b->ping_interval ||
-	    a->nenv != b->nenv)
+	    a->limit.memory != b->limit.memory ||
+	    a->limit.processes != b->limit.processes ||
+	    a->limit.cpu != b->limit.cpu || a->type != b->type ||
+	    a->ping_interval != b->ping_interval || a->nenv != b->nenv)
 		return false;
 	for (i = 0; a->program[i] != NULL; i++)
 		if (b->program[i] == NULL ||

@@ -276,6 +276,25 @@ write_backoff(const struct dump *dump, const struct ol_option *option)
 }
 
 static void
+write_rapid(const struct dump *dump, const struct ol_option *option)
+{
+	const struct ol_conf_pool *pool = dump->target;
+	char number[16], window[OL_VALUES_TIME_SIZE];
+	const char *words[] = { number, window, NULL };
+
+	if (pool->rapid_crashes == 0) {
+		words[0] = "off";
+		words[1] = NULL;
+	}
+	snprintf(number, sizeof(number), "%d", pool->rapid_crashes);
+	ol_values_time_format(window, sizeof(window), pool->rapid_window);
+	write_words(dump, option->name, words);
+	if (pool->rapid_crashes != 0)
+		write_parameters(dump->out, option, pool);
+	fputs(";\n", dump->out);
+}
+
+static void
 write_methods(const struct dump *dump, const struct ol_option *option)
 {
 	static const char *const names[] = { "GET", "POST", "PUT", "PATCH",
@@ -407,6 +426,9 @@ write_option(const struct dump *dump, const struct ol_option *option)
 		return;
 	case OL_KIND_BACKOFF:
 		write_backoff(dump, option);
+		return;
+	case OL_KIND_RAPID:
+		write_rapid(dump, option);
 		return;
 	case OL_KIND_METHODS:
 		write_methods(dump, option);

@@ -362,6 +362,33 @@ set_backoff(const struct ol_setting *s)
 }
 
 static int
+set_rapid(const struct ol_setting *s)
+{
+	const struct ol_option *option = s->option;
+	const struct ol_directive *d = s->directive;
+	struct ol_conf_pool *pool = s->target;
+	struct ol_kind_slot slot = { option->name, OL_KIND_NUMBER, option->min,
+		option->max, NULL, &pool->rapid_crashes };
+	struct ol_kind_value value = ol_kind_words_value(s, 1);
+
+	if (strcmp(d->words[1].text, "off") == 0) {
+		if (d->nwords > 2)
+			return ol_kind_words_invalid(s, 2, "write off alone");
+		pool->rapid_crashes = 0;
+		return 0;
+	}
+	if (ol_kind_value_set(s, &slot, &value) == -1)
+		return -1;
+	if (d->nwords < 3)
+		return ol_kind_words_invalid(
+		    s, 1, "write a number of crashes and a time, such as 5 5m");
+	value = ol_kind_words_value(s, 2);
+	slot = (struct ol_kind_slot){ option->name, OL_KIND_TIME, 1000000000,
+		86400 * INT64_C(1000000000), NULL, &pool->rapid_window };
+	return ol_kind_value_set(s, &slot, &value);
+}
+
+static int
 set_methods(const struct ol_setting *s)
 {
 	static const struct {
@@ -412,6 +439,8 @@ ol_kind_words_set(const struct ol_setting *s)
 		return set_env(s);
 	case OL_KIND_BACKOFF:
 		return set_backoff(s);
+	case OL_KIND_RAPID:
+		return set_rapid(s);
 	case OL_KIND_METHODS:
 		return set_methods(s);
 	case OL_KIND_CONTEXT:

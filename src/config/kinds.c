@@ -250,6 +250,7 @@ set_words(const struct ol_setting *s)
 	case OL_KIND_USER:
 	case OL_KIND_ENV:
 	case OL_KIND_BACKOFF:
+	case OL_KIND_RAPID:
 	case OL_KIND_METHODS:
 	case OL_KIND_CONTEXT:
 		return ol_kind_words_set(s);

@@ -99,6 +99,12 @@ static const struct ol_option_parameter recycle_parameters[] = {
 	{ .name = NULL },
 };
 
+static const struct ol_option_parameter rapid_parameters[] = {
+	{ "retry", OL_KIND_TIME, IN_POOL(rapid_retry), OL_SEC(1), YEAR, "1m",
+	    NULL },
+	{ .name = NULL },
+};
+
 static const struct ol_option_parameter retain_parameters[] = {
 	{ "failed", OL_KIND_TIME, IN_CONF(store.retain_failed), OL_SEC(1), YEAR,
 	    "30d", NULL },
@@ -112,6 +118,16 @@ static const struct ol_option_parameter limit_parameters[] = {
 	{ "processes", OL_KIND_NUMBER, IN_TASK(limit.processes), 1, 1000000,
 	    NULL, NULL },
 	{ "cpu", OL_KIND_TIME, IN_TASK(limit.cpu), OL_SEC(1), YEAR, NULL,
+	    NULL },
+	{ .name = NULL },
+};
+
+static const struct ol_option_parameter pool_limit_parameters[] = {
+	{ "memory", OL_KIND_SIZE, IN_POOL(limit.memory), 1 << 20, TERABYTE,
+	    NULL, NULL },
+	{ "processes", OL_KIND_NUMBER, IN_POOL(limit.processes), 1, 1000000,
+	    NULL, NULL },
+	{ "cpu", OL_KIND_TIME, IN_POOL(limit.cpu), OL_SEC(1), YEAR, NULL,
 	    NULL },
 	{ .name = NULL },
 };
@@ -501,6 +517,16 @@ static const struct ol_option rows[] = {
 	    .help = "what each process of the program may use",
 	},
 	{
+	    .name = "limit",
+	    .context = OL_IN_POOL,
+	    .syntax = "[memory=SIZE] [processes=NUMBER] [cpu=TIME]",
+	    .kind = OL_KIND_SET,
+	    .pool = IN_POOL(limit),
+	    .parameters = pool_limit_parameters,
+	    .flags = OL_RELOADABLE,
+	    .help = "what each process may use",
+	},
+	{
 	    .name = "timeout",
 	    .context = OL_IN_MAIN | OL_IN_TASK,
 	    .syntax = "TIME",
@@ -599,6 +625,51 @@ static const struct ol_option rows[] = {
 	    .standard = "90s",
 	    .flags = OL_RELOADABLE,
 	    .help = "a process that is silent for so long is killed",
+	},
+	{
+	    .name = "rapid_fail",
+	    .context = OL_IN_POOL,
+	    .syntax = "NUMBER TIME [retry=TIME]|off",
+	    .kind = OL_KIND_RAPID,
+	    .pool = IN_POOL(rapid_crashes),
+	    .min = 1,
+	    .max = 100, /* OL_RAPID_MOST */
+	    .least = 1,
+	    .most = 2,
+	    .parameters = rapid_parameters,
+	    .standard = "5 5m",
+	    .standard_shown = "5 5m retry=1m",
+	    .flags = OL_RELOADABLE,
+	    .help =
+		"so many crashes in that time stop the pool; then one process is tried now and then",
+	},
+	{
+	    .name = "idle_timeout",
+	    .context = OL_IN_POOL,
+	    .syntax = "TIME|off",
+	    .kind = OL_KIND_TIME_OFF,
+	    .pool = IN_POOL(idle_timeout),
+	    .min = OL_SEC(1),
+	    .max = YEAR,
+	    .least = 1,
+	    .most = 1,
+	    .standard = "off",
+	    .flags = OL_RELOADABLE,
+	    .help =
+		"a pool without requests and work items for so long ends; the next request starts it",
+	},
+	{
+	    .name = "overlap",
+	    .context = OL_IN_POOL,
+	    .syntax = "on|off",
+	    .kind = OL_KIND_SWITCH,
+	    .pool = IN_POOL(overlap),
+	    .least = 1,
+	    .most = 1,
+	    .standard = "on",
+	    .flags = OL_RELOADABLE,
+	    .help =
+		"whether the successor of a process serves before that one leaves",
 	},
 	{
 	    .name = "recycle",

@@ -53,6 +53,7 @@ enum ol_kind {
 	OL_KIND_PROGRAM,    /* char **, NULL-terminated */
 	OL_KIND_USER,	    /* user, uid, gid */
 	OL_KIND_ENV,	    /* env, nenv */
+	OL_KIND_RAPID,	    /* rapid_crashes, rapid_window */
 	OL_KIND_BACKOFF,    /* backoff, backoff_exponential */
 	OL_KIND_METHODS,    /* unsigned, OL_METHOD_… */
 	OL_KIND_CONTEXT,    /* context, ncontext */

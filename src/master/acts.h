@@ -24,6 +24,10 @@ struct ol_acts {
 	/* SIGKILL to its process group; why is for the log. */
 	void (*kill)(void *arg, unsigned generation, const char *why);
 
+	/* A process that served, or was to, has crashed: for rapid_fail. Must
+	 * not call back. */
+	void (*crashed)(void *arg);
+
 	/* One log line about a process (generation 0: about the slot). */
 	void (*say)(void *arg, unsigned generation, enum ol_log_level,
 	    const char *line);

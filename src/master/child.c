@@ -1,4 +1,5 @@
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
@@ -8,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/must.h"
 #include "base/signals.h"
 #include "master/child.h"
@@ -92,6 +94,32 @@ become(const struct ol_conf_pool *conf)
 	return 0;
 }
 
+/* Soft and hard at most so much; 0: as it is. */
+static int
+limit(__rlimit_resource_t resource, int64_t most)
+{
+	struct rlimit now, wanted;
+
+	if (most == 0)
+		return 0;
+	wanted.rlim_cur = wanted.rlim_max = (rlim_t)most;
+	/* Only root may raise a hard limit. */
+	if (getrlimit(resource, &now) == 0 && wanted.rlim_max > now.rlim_max)
+		wanted.rlim_cur = wanted.rlim_max = now.rlim_max;
+	return setrlimit(resource, &wanted);
+}
+
+static int
+limit_all(const struct ol_conf_limit *l)
+{
+	return limit(RLIMIT_AS, l->memory) == -1 ||
+		       limit(RLIMIT_NPROC, l->processes) == -1 ||
+		       limit(RLIMIT_CPU,
+			   (l->cpu + OL_SEC(1) - 1) / OL_SEC(1)) == -1
+		   ? -1
+		   : 0;
+}
+
 void
 ol_child_run(const struct ol_conf_pool *conf, char **env, int listen_fd,
     int crash_fd, pid_t master)
@@ -108,6 +136,8 @@ ol_child_run(const struct ol_conf_pool *conf, char **env, int listen_fd,
 		fail(crash_fd, "arrange", "descriptors");
 	crash_fd = OL_CHILD_CRASH_FD;
 	closefrom(OL_CHILD_CRASH_FD + 1);
+	if (limit_all(&conf->limit) == -1)
+		fail(crash_fd, "set the limits of", conf->program[0]);
 	if (become(conf) == -1)
 		fail(crash_fd, "become user", conf->user);
 	if (chdir(folder(conf)) == -1)

@@ -403,10 +403,41 @@ finish(struct ol_master *m, int64_t now)
 	return limit;
 }
 
+/* Pools that rapid_fail has stopped: who answers there? */
 static void
-tick(struct ol_master *m)
+arrange_closed(struct ol_master *m)
 {
-	int64_t now = ol_clock_now(), when, next = OL_NEVER;
+	struct ol_listener *listener;
+	int64_t due;
+	int i;
+
+	ol_roles_closed_begin(m->roles);
+	for (i = 0; i < m->npools; i++)
+		if (ol_pool_closed(m->pools[i], &listener, &due))
+			ol_roles_closed(m->roles, listener, due);
+	ol_roles_closed_end(m->roles);
+}
+
+/* Returns whether that matters to a pool. */
+static bool
+tell_held(struct ol_master *m)
+{
+	struct ol_listener *listener;
+	bool changed = false;
+	int i;
+
+	for (i = 0; i < m->npools; i++) {
+		listener = ol_pool_listener(m->pools[i]);
+		changed |= ol_pool_held(m->pools[i],
+		    listener != NULL && ol_roles_accepts(m->roles, listener));
+	}
+	return changed;
+}
+
+static int64_t
+tick_pools(struct ol_master *m, int64_t now)
+{
+	int64_t when, next = OL_NEVER;
 	int i;
 
 	for (i = 0; i < m->npools; i++) {
@@ -414,11 +445,26 @@ tick(struct ol_master *m)
 		if (when < next)
 			next = when;
 	}
+	return next;
+}
+
+static void
+tick(struct ol_master *m)
+{
+	int64_t now = ol_clock_now(), when, next, pools;
+
+	tell_held(m);
+	next = tick_pools(m, now);
+	arrange_closed(m);
 	drop_ended_pools(m);
 	tell_upward(m);
 	if ((when = ol_upward_tick(&m->upward, now)) < next)
 		next = when;
 	when = ol_roles_tick(m->roles, now);
+	/* The engine was told, or is gone: a pool that is closed looks again.
+	 */
+	if (tell_held(m) && (pools = tick_pools(m, now)) < next)
+		next = pools;
 	if (m->stopping != 0) {
 		int64_t end = finish(m, now);
 

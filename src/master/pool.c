@@ -1,12 +1,16 @@
+#include <sys/socket.h>
 #include <sys/wait.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/must.h"
 #include "master/daily.h"
 #include "master/pool.h"
+#include "master/rapid.h"
 
 /* One slot and the processes that its table speaks of. */
 struct place {
@@ -28,6 +32,12 @@ struct ol_pool {
 	unsigned generation;
 	bool was_ready;
 	struct ol_daily daily; /* recycle at */
+	struct ol_rapid rapid;
+	int crashes;	       /* that rapid has not heard of */
+	bool held;	       /* the engine may accept */
+	bool asleep;	       /* idle: all slots are stopped */
+	struct ol_watch *wake; /* asleep: somebody connects */
+	struct ol_watch *shut; /* nobody accepts but to end it; NULL */
 	unsigned killed;
 	long long lost;
 };
@@ -103,11 +113,13 @@ on_notify(struct ol_process *p, const struct ol_notify *n, void *arg)
 	struct place *place = arg;
 	struct ol_pool *pool = place->pool;
 	int64_t now = ol_clock_now(), deadline;
-	bool worn = false;
+	bool worn = false, counts = false;
 
 	if (pool->conf != NULL) {
 		worn = count_requests(place, p, now);
 		worn = measure(place, p, now) || worn;
+		/* When it is idle has to be reckoned anew. */
+		counts = pool->conf->idle_timeout != 0 && n->tasks >= 0;
 	}
 	if (n->ready && !ol_slot_leaves(&place->slot, p->generation)) {
 		ol_slot_ready(&place->slot, p->generation, now);
@@ -123,7 +135,7 @@ on_notify(struct ol_process *p, const struct ol_notify *n, void *arg)
 		pool->hooks->on_deadline(pool->hooks->arg, deadline);
 	}
 	if (n->ready || n->stopping || n->watchdog || n->extend_usec > 0 ||
-	    worn)
+	    worn || counts)
 		pool->hooks->on_change(pool->hooks->arg);
 }
 
@@ -182,6 +194,12 @@ act_kill(void *arg, unsigned generation, const char *why)
 }
 
 static void
+act_crashed(void *arg)
+{
+	((struct place *)arg)->pool->crashes++;
+}
+
+static void
 act_say(
     void *arg, unsigned generation, enum ol_log_level level, const char *line)
 {
@@ -196,8 +214,170 @@ static const struct ol_acts acts = {
 	.tell = act_tell,
 	.abort = act_abort,
 	.kill = act_kill,
+	.crashed = act_crashed,
 	.say = act_say,
 };
+
+/* --- Idle. --- */
+
+static void
+start_all(struct ol_pool *pool, int64_t now)
+{
+	int i;
+
+	for (i = 0; i < pool->conf->processes; i++)
+		ol_slot_start(&pool->places[i]->slot, now);
+}
+
+static void
+wake_up(struct ol_pool *pool)
+{
+	ol_watch_free(pool->wake);
+	pool->wake = NULL;
+	pool->asleep = false;
+}
+
+static void
+on_wake(void *arg)
+{
+	struct ol_pool *pool = arg;
+
+	wake_up(pool);
+	ol_log_notice(NULL, "pool %s: a request comes, starting", pool->name);
+	start_all(pool, ol_clock_now());
+	pool->hooks->on_change(pool->hooks->arg);
+}
+
+/* Watch the listener; whoever still accepts there may be faster, and that costs
+ * a start too many. */
+static void
+fall_asleep(struct ol_pool *pool)
+{
+	pool->asleep = true;
+	ol_watch_free(pool->wake);
+	pool->wake = ol_must(ol_watch_new(
+	    pool->house->loop, ol_listener_fd(pool->listener), on_wake, pool));
+}
+
+/* When the pool has been idle for long enough; OL_NEVER while it is not. */
+static int64_t
+idle_due(const struct ol_pool *pool)
+{
+	int64_t active = 0;
+	int i;
+
+	if (pool->conf == NULL || pool->conf->idle_timeout == 0 || pool->asleep)
+		return OL_NEVER;
+	for (i = 0; i < pool->conf->processes; i++) {
+		const struct place *place = pool->places[i];
+		const struct ol_process *p =
+		    find(place, place->slot.current.generation);
+
+		if (place->slot.state != OL_SLOT_UP || p == NULL ||
+		    p->tasks > 0)
+			return OL_NEVER;
+		if (p->active > active)
+			active = p->active;
+	}
+	return ol_clock_after(active, pool->conf->idle_timeout);
+}
+
+static void
+mind_idleness(struct ol_pool *pool, int64_t now)
+{
+	int i;
+
+	if (now < idle_due(pool))
+		return;
+	ol_log_notice(NULL, "pool %s: idle for %.0f s, ending", pool->name,
+	    (double)pool->conf->idle_timeout / 1e9);
+	for (i = 0; i < pool->nplaces; i++)
+		ol_slot_stop(&pool->places[i]->slot, "idle", false, now);
+	fall_asleep(pool);
+}
+
+/* --- Rapid fail. --- */
+
+/* What one accept(2) leads to, so often at a time. */
+static void
+on_shut(void *arg)
+{
+	enum { AT_ONCE = 64 };
+	struct ol_pool *pool = arg;
+	int fd, i;
+
+	for (i = 0; i < AT_ONCE; i++) {
+		fd = accept4(
+		    ol_listener_fd(pool->listener), NULL, NULL, SOCK_CLOEXEC);
+		if (fd == -1)
+			return;
+		close(fd);
+	}
+}
+
+/* Nobody will answer: the web server is to know at once. */
+static void
+arrange_shut(struct ol_pool *pool)
+{
+	struct ol_listener *listener;
+	int64_t due;
+	int fd, flags;
+
+	if (!ol_pool_closed(pool, &listener, &due) || pool->held) {
+		ol_watch_free(pool->shut);
+		pool->shut = NULL;
+		return;
+	}
+	if (pool->shut != NULL)
+		return;
+	fd = ol_listener_fd(listener);
+	flags = fcntl(fd, F_GETFL);
+	if (fcntl(fd, F_SETFL, flags | O_NONBLOCK) == -1)
+		return;
+	pool->shut =
+	    ol_must(ol_watch_new(pool->house->loop, fd, on_shut, pool));
+}
+
+static void
+close_pool(struct ol_pool *pool, int64_t now)
+{
+	int i;
+
+	ol_log_error(NULL,
+	    "pool %s: stopped, it crashed too often (rapid_fail); one process "
+	    "is tried in %.0f s, a reload starts all",
+	    pool->name, (double)(ol_rapid_due(&pool->rapid) - now) / 1e9);
+	for (i = 0; i < pool->nplaces; i++)
+		ol_slot_stop(&pool->places[i]->slot, "rapid fail", false, now);
+}
+
+/* True: something was started or stopped. */
+static bool
+mind_crashes(struct ol_pool *pool, int64_t now)
+{
+	bool changed = false;
+
+	for (; pool->crashes > 0; pool->crashes--)
+		if (pool->conf != NULL && ol_rapid_crash(&pool->rapid, now)) {
+			close_pool(pool, now);
+			changed = true;
+		}
+	if (pool->conf == NULL)
+		return changed;
+	if (ol_rapid_try(&pool->rapid, now)) {
+		ol_log_notice(
+		    NULL, "pool %s: one process is tried", pool->name);
+		ol_slot_start(&pool->places[0]->slot, now);
+		changed = true;
+	}
+	if (ol_slot_serves(&pool->places[0]->slot) &&
+	    ol_rapid_ready(&pool->rapid, now)) {
+		ol_log_notice(NULL, "pool %s: serves again", pool->name);
+		start_all(pool, now);
+		changed = true;
+	}
+	return changed;
+}
 
 /* --- From outside. --- */
 
@@ -230,6 +410,8 @@ ol_pool_free(struct ol_pool *pool)
 		free(pool->places[i]);
 	}
 	free(pool->places);
+	ol_watch_free(pool->shut);
+	ol_watch_free(pool->wake);
 	ol_listener_unref(pool->listener);
 	free(pool->name);
 	free(pool);
@@ -276,19 +458,30 @@ ol_pool_apply(struct ol_pool *pool, const struct ol_conf_pool *conf,
 		.ping_response_time =
 		    conf->ping_interval != 0 ? conf->ping_response_time : 0,
 		.simple = conf->type == OL_CONF_SIMPLE,
-		.overlap = true,
+		.overlap = conf->overlap,
 	};
 	bool renew = pool->conf != NULL &&
 		     !(listener == pool->listener &&
 			 ol_conf_pool_same_process(pool->conf, conf));
 	struct ol_listener *old = pool->listener;
+	bool sleeps;
 	int i;
 
 	ol_daily_set(&pool->daily, &conf->recycle_at);
+	ol_rapid_set(&pool->rapid, conf->rapid_crashes, conf->rapid_window,
+	    conf->rapid_retry);
+	pool->crashes = 0;
+	/* They are the old listener's. */
+	ol_watch_free(pool->shut);
+	pool->shut = NULL;
+	ol_watch_free(pool->wake);
+	pool->wake = NULL;
 	pool->conf = conf;
 	pool->listener = ol_listener_ref(listener);
 	ol_listener_unref(old);
 	grow(pool, conf->processes);
+	sleeps = pool->asleep && conf->idle_timeout != 0;
+	wake_up(pool);
 	for (i = 0; i < pool->nplaces; i++) {
 		struct ol_slot *slot = &pool->places[i]->slot;
 
@@ -299,8 +492,11 @@ ol_pool_apply(struct ol_pool *pool, const struct ol_conf_pool *conf,
 		ol_slot_set(slot, &rules, i, conf->processes);
 		if (renew)
 			ol_slot_recycle(slot, OL_SLOT_RELOAD, now);
-		ol_slot_start(slot, now);
+		if (!sleeps)
+			ol_slot_start(slot, now);
 	}
+	if (sleeps)
+		fall_asleep(pool);
 }
 
 void
@@ -311,6 +507,10 @@ ol_pool_stop(struct ol_pool *pool, const char *why, bool no_limit, int64_t now)
 	for (i = 0; i < pool->nplaces; i++)
 		ol_slot_stop(&pool->places[i]->slot, why, no_limit, now);
 	ol_daily_set(&pool->daily, NULL);
+	ol_rapid_set(&pool->rapid, 0, 0, 0);
+	wake_up(pool);
+	ol_watch_free(pool->shut);
+	pool->shut = NULL;
 	ol_listener_unref(pool->listener);
 	pool->listener = NULL;
 	pool->conf = NULL;
@@ -327,8 +527,9 @@ ol_pool_stop_now(struct ol_pool *pool, int64_t now)
 }
 
 /*
- * Whether a process still accepts, here or in another slot, beside which one of
- * the other type must not: O_NONBLOCK is the socket's.
+ * Whether a process still accepts beside which another must not: without
+ * overlap, here; one of the other type, in any slot, as O_NONBLOCK is the
+ * socket's.
  */
 static bool
 is_blocked(const struct ol_pool *pool, const struct place *place)
@@ -337,10 +538,15 @@ is_blocked(const struct ol_pool *pool, const struct place *place)
 	bool simple;
 	int i;
 
-	(void)place;
 	if (pool->conf == NULL)
 		return false;
+	if (!pool->conf->overlap)
+		LIST_FOREACH (p, &place->processes, link)
+			if (p->accepts == pool->listener)
+				return true;
 	simple = pool->conf->type == OL_CONF_SIMPLE;
+	if (simple && pool->held)
+		return true;
 	for (i = 0; i < pool->nplaces; i++)
 		LIST_FOREACH (p, &pool->places[i]->processes, link)
 			if (p->accepts == pool->listener && p->simple != simple)
@@ -348,20 +554,27 @@ is_blocked(const struct ol_pool *pool, const struct place *place)
 	return false;
 }
 
+/* Whether another slot is being recycled: one at a time. */
 static bool
 another_renews(const struct ol_pool *pool, const struct place *place)
 {
+	const struct ol_slot *slot;
 	int i;
 
-	for (i = 0; i < pool->nplaces; i++)
+	if (pool->conf == NULL)
+		return false;
+	for (i = 0; i < pool->conf->processes; i++) {
+		slot = &pool->places[i]->slot;
 		if (pool->places[i] != place &&
-		    ol_slot_renews(&pool->places[i]->slot))
+		    (ol_slot_renews(slot) ||
+			(!pool->conf->overlap && !ol_slot_serves(slot))))
 			return true;
+	}
 	return false;
 }
 
-int64_t
-ol_pool_tick(struct ol_pool *pool, int64_t now)
+static int64_t
+tick_places(struct ol_pool *pool, int64_t now)
 {
 	int64_t when, next = OL_NEVER;
 	int i;
@@ -378,6 +591,55 @@ ol_pool_tick(struct ol_pool *pool, int64_t now)
 		pool->was_ready |= ol_slot_serves(&place->slot);
 	}
 	return next;
+}
+
+int64_t
+ol_pool_tick(struct ol_pool *pool, int64_t now)
+{
+	int64_t when, next;
+
+	mind_crashes(pool, now);
+	mind_idleness(pool, now);
+	do
+		next = tick_places(pool, now);
+	while (mind_crashes(pool, now));
+	arrange_shut(pool);
+	if ((when = ol_rapid_due(&pool->rapid)) < next)
+		next = when;
+	if ((when = idle_due(pool)) < next)
+		next = when;
+	return next;
+}
+
+bool
+ol_pool_closed(
+    const struct ol_pool *pool, struct ol_listener **listener, int64_t *due)
+{
+	if (pool->conf == NULL || (pool->rapid.state != OL_RAPID_STOPPED &&
+				      pool->rapid.state != OL_RAPID_TRYING))
+		return false;
+	/* Beside a simple program that is tried nobody else may accept. */
+	if (pool->rapid.state == OL_RAPID_TRYING &&
+	    pool->conf->type == OL_CONF_SIMPLE)
+		return false;
+	*listener = pool->listener;
+	*due = pool->rapid.due;
+	return true;
+}
+
+bool
+ol_pool_held(struct ol_pool *pool, bool held)
+{
+	if (held == pool->held)
+		return false;
+	pool->held = held;
+	return true;
+}
+
+struct ol_listener *
+ol_pool_listener(const struct ol_pool *pool)
+{
+	return pool->listener;
 }
 
 time_t
@@ -439,7 +701,9 @@ struct ol_pool_count
 ol_pool_count(const struct ol_pool *pool)
 {
 	struct ol_pool_count count = {
-		.wanted = pool->conf != NULL ? pool->conf->processes : 0,
+		.wanted = pool->conf != NULL && !pool->asleep
+			      ? pool->conf->processes
+			      : 0,
 		.killed = pool->killed,
 		.lost = pool->lost,
 	};
@@ -467,7 +731,9 @@ ol_pool_generation(const struct ol_pool *pool)
 bool
 ol_pool_was_ready(const struct ol_pool *pool)
 {
-	return pool->was_ready || pool->conf == NULL;
+	/* One that is stopped must not keep the others from being ready. */
+	return pool->was_ready || pool->conf == NULL ||
+	       pool->rapid.state == OL_RAPID_STOPPED;
 }
 
 int64_t

@@ -76,6 +76,22 @@ bool ol_pool_has(const struct ol_pool *, pid_t pid);
 /* Our process pid was reaped with that status; call ol_pool_tick(). */
 void ol_pool_reaped(struct ol_pool *, pid_t pid, int status, int64_t now);
 
+/*
+ * Whether rapid_fail has stopped it, so that nobody of it is to accept: then
+ * *listener, borrowed, and when it is tried again. Somebody must answer there.
+ */
+bool ol_pool_closed(
+    const struct ol_pool *, struct ol_listener **listener, int64_t *due);
+
+/*
+ * Whether the engine may accept on the pool's listener. While nobody answers
+ * there, the pool ends each connection at once. True: call ol_pool_tick().
+ */
+bool ol_pool_held(struct ol_pool *, bool held);
+
+/* NULL: it is stopped. Borrowed. */
+struct ol_listener *ol_pool_listener(const struct ol_pool *);
+
 struct ol_pool_count ol_pool_count(const struct ol_pool *);
 
 /* The highest generation that a process of this pool has had. */

@@ -41,6 +41,10 @@ receive(struct ol_process *p, struct ol_notify *n)
 static void
 keep_words(struct ol_process *p, const struct ol_notify *n)
 {
+	if (n->ready || n->tasks > 0 ||
+	    (n->tasks >= 0 && n->tasks != p->tasks) ||
+	    (n->requests >= 0 && n->requests != p->requests))
+		p->active = ol_clock_now();
 	if (n->tasks >= 0)
 		p->tasks = n->tasks;
 	if (n->requests >= 0)

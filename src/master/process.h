@@ -38,6 +38,7 @@ struct ol_process {
 	int64_t tasks;
 	int64_t requests;
 	char status[256];
+	int64_t active;	    /* when it last had something to do */
 	int64_t measured;   /* when its memory was; 0: never */
 	unsigned rubbish;   /* datagrams that could not be read */
 	const char *killed; /* why we killed it; NULL: we did not */

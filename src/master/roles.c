@@ -9,6 +9,7 @@
 #include "base/channel.h"
 #include "base/must.h"
 #include "master/briefing.h"
+#include "master/closings.h"
 #include "master/crash.h"
 #include "master/orphan.h"
 #include "master/pulse.h"
@@ -30,6 +31,7 @@ struct ol_roles {
 	struct ol_wire engine, spawner;
 	int successor; /* the engine's channel to a new spawner; -1 */
 	struct ol_briefing briefing;
+	struct ol_closings closings;
 	struct ol_orphans orphans;
 	struct ol_pulse engine_pulse, spawner_pulse;
 	const struct ol_conf *conf;
@@ -111,6 +113,9 @@ on_order(struct ol_roles *r, struct ol_wire *wire, const struct ol_order *order,
 	case OL_ORDER_DRAINED:
 		/* Nothing is started in a stop: it stays so. */
 		r->drained = r->stopping;
+		return true;
+	case OL_ORDER_OPENED:
+		ol_closings_opened(&r->closings, order->number);
 		return true;
 	default:
 		return false;
@@ -250,6 +255,7 @@ tell_all(struct ol_roles *r, int64_t now)
 	if (r->engine.pid == 0)
 		return true;
 	return ol_briefing_tell_engine(&r->briefing, &r->engine, now) &&
+	       ol_closings_tell(&r->closings, &r->engine, now) &&
 	       tell_spawner(r) && tell_stop(r, now) && tell_exit(r);
 }
 
@@ -381,6 +387,7 @@ ol_roles_new(struct ol_loop *loop, const struct ol_roles_hooks *hooks)
 	ol_wire_init(&r->spawner);
 	r->successor = -1;
 	ol_briefing_init(&r->briefing);
+	ol_closings_init(&r->closings);
 	ol_orphans_init(&r->orphans);
 	ol_pulse_end(&r->engine_pulse);
 	ol_pulse_end(&r->spawner_pulse);
@@ -398,6 +405,7 @@ ol_roles_free(struct ol_roles *r)
 	if (r->successor != -1)
 		close(r->successor);
 	ol_briefing_fini(&r->briefing);
+	ol_closings_fini(&r->closings);
 	ol_orphans_fini(&r->orphans);
 	free(r);
 }
@@ -439,6 +447,30 @@ ol_roles_apply(struct ol_roles *r, const struct ol_conf *conf, int prepared,
 	}
 	ol_briefing_set(&r->briefing, prepared, listeners, conf->nlisten);
 	ol_service_want(&r->service, true, now);
+}
+
+void
+ol_roles_closed_begin(struct ol_roles *r)
+{
+	ol_closings_begin(&r->closings);
+}
+
+void
+ol_roles_closed(struct ol_roles *r, struct ol_listener *listener, int64_t due)
+{
+	ol_closings_want(&r->closings, listener, due);
+}
+
+void
+ol_roles_closed_end(struct ol_roles *r)
+{
+	ol_closings_end(&r->closings);
+}
+
+bool
+ol_roles_accepts(const struct ol_roles *r, const struct ol_listener *listener)
+{
+	return ol_closings_held(&r->closings, listener);
 }
 
 void
@@ -579,6 +611,7 @@ ol_roles_reaped(struct ol_roles *r, pid_t pid, int status, int64_t now)
 		hear_last(r, now);
 	ol_wire_close(engine ? &r->engine : &r->spawner);
 	if (engine) {
+		ol_closings_lost(&r->closings);
 		r->ready = false;
 		r->running = 0;
 	}

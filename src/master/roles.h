@@ -54,6 +54,17 @@ int ol_roles_prepare(const struct ol_conf *conf, int *prepared);
 void ol_roles_apply(struct ol_roles *, const struct ol_conf *conf, int prepared,
     struct ol_listener *const *listeners, int64_t now);
 
+/*
+ * Which listeners of pools nobody serves: the engine answers 503 there, if
+ * there is one; see closings.h. begin, want for each, end.
+ */
+void ol_roles_closed_begin(struct ol_roles *);
+void ol_roles_closed(struct ol_roles *, struct ol_listener *, int64_t due);
+void ol_roles_closed_end(struct ol_roles *);
+
+/* Whether the engine may accept there. */
+bool ol_roles_accepts(const struct ol_roles *, const struct ol_listener *);
+
 /* The log's files were opened again. */
 void ol_roles_reopened(struct ol_roles *);
 

@@ -263,6 +263,7 @@ current_ended(struct ol_slot *s, int64_t now)
 		s->due = now;
 		return;
 	}
+	s->acts->crashed(s->arg);
 	say(s, s->current.generation, OL_LOG_WARN, "ended unasked: %s", s->how);
 	pace(s, &s->current, now);
 	memset(&s->current, 0, sizeof(s->current));
@@ -275,6 +276,7 @@ current_is_late(struct ol_slot *s, int64_t now)
 	say(s, s->current.generation, OL_LOG_ERROR,
 	    "not ready in %.1f s: no READY=1 came (a program on liboutlast sends it)",
 	    seconds(now - s->current.started));
+	s->acts->crashed(s->arg);
 	pace(s, &s->current, now);
 	leave(s, &s->current, OL_LEAVER_HUNG, "never ready", now);
 	say_due(s, now);
@@ -283,6 +285,8 @@ current_is_late(struct ol_slot *s, int64_t now)
 static void
 current_left(struct ol_slot *s, int64_t now)
 {
+	if (s->current.ready == OL_NEVER)
+		s->acts->crashed(s->arg);
 	pace(s, &s->current, now);
 	leave(s, &s->current, OL_LEAVER_ITSELF, "by itself", now);
 	say_due(s, now);
@@ -294,6 +298,7 @@ say_hung(struct ol_slot *s, int64_t now)
 	say(s, s->current.generation, OL_LOG_ERROR,
 	    "hangs: no ping (WATCHDOG=1) in %.1f s",
 	    seconds(now - s->current.alive));
+	s->acts->crashed(s->arg);
 }
 
 static void
@@ -319,9 +324,11 @@ current_ended_early(struct ol_slot *s, int64_t now)
 	if (ended_normally(s))
 		say(s, s->current.generation, OL_LOG_NOTICE,
 		    "ended by itself: %s", s->how);
-	else
+	else {
+		s->acts->crashed(s->arg);
 		say(s, s->current.generation, OL_LOG_WARN,
 		    "ended unasked: %s; its successor is starting", s->how);
+	}
 	promote(s, now);
 }
 

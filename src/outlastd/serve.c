@@ -15,6 +15,7 @@
 #include "config/conf.h"
 #include "engine/engine.h"
 #include "loop/loop.h"
+#include "outlastd/closed.h"
 #include "outlastd/doors.h"
 #include "outlastd/reports.h"
 #include "outlastd/serve.h"
@@ -36,6 +37,7 @@ struct serve {
 	struct ol_engine *engine; /* NULL: there was no configuration yet */
 	struct ol_api *api;
 	struct ol_doors doors;
+	struct ol_closed closed;
 	struct ol_reports reports;
 	bool drained;
 	bool exiting;
@@ -293,6 +295,16 @@ obey(struct serve *s, const struct ol_order *order, const int *fds)
 	case OL_ORDER_EXIT:
 		begin_exit(s);
 		return;
+	case OL_ORDER_CLOSED:
+		ol_closed_add(&s->closed, order->number, fds[0],
+		    ol_clock_after(ol_clock_now(), OL_MSEC(order->left_ms)));
+		return;
+	case OL_ORDER_OPEN:
+		ol_closed_remove(&s->closed, order->number);
+		ol_reports_send(&s->reports,
+		    &(const struct ol_order){
+			.verb = OL_ORDER_OPENED, .number = order->number });
+		return;
 	case OL_ORDER_PING:
 		ol_reports_send(&s->reports,
 		    &(const struct ol_order){ .verb = OL_ORDER_ALIVE });
@@ -344,10 +356,12 @@ ol_serve_run(int master, int spawner)
 	ol_loop_log_libevent();
 	s.loop = ol_must(ol_loop_new());
 	ol_doors_init(&s.doors, s.loop, on_doors_gone, &s);
+	ol_closed_init(&s.closed, s.loop);
 	ol_reports_init(&s.reports, s.loop, master);
 	s.timer = ol_must(ol_timer_new(s.loop, on_timer, &s));
 	s.watch = ol_must(ol_watch_new(s.loop, master, on_master, &s));
 	ol_loop_run(s.loop);
+	ol_closed_fini(&s.closed);
 	ol_doors_fini(&s.doors);
 	ol_api_free(s.api);
 	/* Writes what is left. */

@@ -36,6 +36,11 @@ static const struct {
 	{ "running 0", { .verb = OL_ORDER_RUNNING }, 0 },
 	{ "running 12", { .verb = OL_ORDER_RUNNING, .running = 12 }, 0 },
 	{ "deadline 0", { .verb = OL_ORDER_DEADLINE }, 0 },
+	{ "closed 4294967295 60000",
+	    { .verb = OL_ORDER_CLOSED, .number = UINT32_MAX, .left_ms = 60000 },
+	    1 },
+	{ "open 3", { .verb = OL_ORDER_OPEN, .number = 3 }, 0 },
+	{ "opened 3", { .verb = OL_ORDER_OPENED, .number = 3 }, 0 },
 	{ "ping", { .verb = OL_ORDER_PING }, 0 },
 	{ "alive", { .verb = OL_ORDER_ALIVE }, 0 },
 	{ "drained", { .verb = OL_ORDER_DRAINED }, 0 },
@@ -70,15 +75,16 @@ static void
 test_not_orders(void **state)
 {
 	static const char *const bad[] = { "", " ", "exit ", " exit", "EXIT",
-		"exi", "exitt", "exit 0", "ready\n", "config", "config 1 0",
-		"config 1 0 0 0", "config 0 0 0", "config 4294967296 0 0",
-		"config 1 64 0", "config 1 0 64", "config 1  0 0",
-		"config 01 0 0", "config +1 0 0", "config 1 0 -0",
-		"config 1 0 0 ", "config 0x1 0 0", "stop -2 0", "stop -1 -1",
-		"stop 1", "stop 9223372036855 0", "stop 99999999999999999999 0",
-		"applied -1", "running -1", "running 4294967296", "deadline -1",
-		"failed", "failed ", "failed a\nb", "failed \033[2J",
-		"failed \xff", "unknown 1" };
+		"exi", "exitt", "closed 0 1", "closed 1 -1", "closed 1",
+		"open 0", "open", "opened -1", "exit 0", "ready\n", "config",
+		"config 1 0", "config 1 0 0 0", "config 0 0 0",
+		"config 4294967296 0 0", "config 1 64 0", "config 1 0 64",
+		"config 1  0 0", "config 01 0 0", "config +1 0 0",
+		"config 1 0 -0", "config 1 0 0 ", "config 0x1 0 0", "stop -2 0",
+		"stop -1 -1", "stop 1", "stop 9223372036855 0",
+		"stop 99999999999999999999 0", "applied -1", "running -1",
+		"running 4294967296", "deadline -1", "failed", "failed ",
+		"failed a\nb", "failed \033[2J", "failed \xff", "unknown 1" };
 	struct ol_order order, empty;
 	size_t i, fds;
 

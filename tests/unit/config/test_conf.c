@@ -36,6 +36,8 @@ static const char whole[] =
     "    startup_time_limit 5s;\n"
     "    recycle time=29h requests=10000 memory=256m at=15:30,03:00;\n"
     "    ping_interval 2s; ping_response_time 4s;\n"
+    "    rapid_fail 7 1h retry=2m; idle_timeout 20m; overlap off;\n"
+    "    limit memory=1g processes=64 cpu=2m;\n"
     "}\n"
     "pool blog { listen [::1]:9000; program /b; }\n";
 
@@ -144,6 +146,14 @@ test_values_arrive(void **state)
 	assert_true(pool->kill_grace == OL_MSEC(500));
 	assert_true(pool->startup_time_limit == OL_SEC(5));
 	assert_true(pool->recycle_time == OL_SEC(29 * 3600));
+	assert_true(pool->idle_timeout == OL_SEC(1200));
+	assert_false(pool->overlap);
+	assert_true(pool->limit.memory == 1 << 30);
+	assert_int_equal(pool->limit.processes, 64);
+	assert_true(pool->limit.cpu == OL_SEC(120));
+	assert_int_equal(pool->rapid_crashes, 7);
+	assert_true(pool->rapid_window == OL_SEC(3600));
+	assert_true(pool->rapid_retry == OL_SEC(120));
 	assert_true(pool->ping_interval == OL_SEC(2));
 	assert_true(pool->ping_response_time == OL_SEC(4));
 	assert_int_equal(pool->recycle_requests, 10000);
@@ -189,6 +199,11 @@ test_defaults(void **state)
 	assert_true(pool->recycle_time == 0);
 	assert_int_equal(pool->type, OL_CONF_NOTIFY);
 	assert_int_equal(pool->stop_signal, SIGTERM);
+	assert_true(pool->idle_timeout == 0);
+	assert_true(pool->overlap);
+	assert_int_equal(pool->rapid_crashes, 5);
+	assert_true(pool->rapid_window == OL_SEC(300));
+	assert_true(pool->rapid_retry == OL_SEC(60));
 	assert_true(pool->ping_interval == OL_SEC(30));
 	assert_true(pool->ping_response_time == OL_SEC(90));
 	assert_int_equal(pool->recycle_requests, 0);
@@ -280,6 +295,9 @@ test_dump_text(void **state)
 				  "    startup_time_limit 1m30s;\n"
 				  "    ping_interval 30s;\n"
 				  "    ping_response_time 1m30s;\n"
+				  "    rapid_fail 5 5m retry=1m;\n"
+				  "    idle_timeout off;\n"
+				  "    overlap on;\n"
 				  "}\n");
 	ol_conf_free(conf);
 	free(text);

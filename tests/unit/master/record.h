@@ -12,6 +12,7 @@ struct record {
 	char said[8192];
 	int refuse; /* so many starts fail */
 	int impossible;
+	int crashes;
 };
 
 static void __attribute__((format(printf, 2, 3)))
@@ -54,6 +55,12 @@ record_kill(void *arg, unsigned generation, const char *why)
 }
 
 static void
+record_crashed(void *arg)
+{
+	((struct record *)arg)->crashes++;
+}
+
+static void
 record_say(
     void *arg, unsigned generation, enum ol_log_level level, const char *line)
 {
@@ -72,6 +79,7 @@ static const struct ol_acts record_acts = {
 	.tell = record_tell,
 	.abort = record_abort,
 	.kill = record_kill,
+	.crashed = record_crashed,
 	.say = record_say,
 };
 

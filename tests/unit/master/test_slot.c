@@ -689,6 +689,51 @@ test_simple(void **state)
 	assert_int_equal(r.impossible, 0);
 }
 
+/* What counts for rapid_fail: where nobody serves for it. */
+static void
+test_crashes(void **state)
+{
+	struct ol_slot_rules rules = usual;
+	struct ol_slot s;
+	struct record r;
+
+	(void)state;
+	bring_up(&s, &r, &usual);
+	/* A successor that fails leaves the old one in service. */
+	ol_slot_recycle(&s, OL_SLOT_RELOAD, t0);
+	tick(&s, t0);
+	ol_slot_exited(&s, 2, "exit 1", false, t0);
+	assert_int_equal(r.crashes, 0);
+	ol_slot_exited(&s, 1, "SIGSEGV", false, t0);
+	assert_int_equal(r.crashes, 1);
+	/* Not ready in time; a process that was told is none. */
+	tick(&s, t0 + OL_SEC(1));
+	tick(&s, t0 + OL_SEC(21));
+	assert_int_equal(r.crashes, 2);
+	ol_slot_exited(&s, 3, "SIGKILL", false, t0 + OL_SEC(21));
+	ol_slot_stop(&s, "stop", false, t0 + OL_SEC(22));
+	ol_slot_exited(&s, 4, "SIGSEGV", false, t0 + OL_SEC(22));
+	assert_int_equal(r.crashes, 2);
+	/* It leaves by itself: an operator's word, but not before READY. */
+	bring_up(&s, &r, &usual);
+	ol_slot_stopping(&s, 1, t0);
+	assert_int_equal(r.crashes, 0);
+	tick(&s, t0 + OL_SEC(1));
+	ol_slot_stopping(&s, 2, t0 + OL_SEC(1));
+	assert_int_equal(r.crashes, 1);
+	/* The normal end of a simple program, and one at once. */
+	rules.simple = true;
+	make(&s, &r, &rules);
+	ol_slot_start(&s, t0);
+	tick(&s, t0);
+	tick(&s, t0 + OL_SEC(1));
+	ol_slot_exited(&s, 1, "exit 0", true, t0 + OL_SEC(1));
+	assert_int_equal(r.crashes, 0);
+	tick(&s, t0 + OL_SEC(1));
+	ol_slot_exited(&s, 2, "exit 0", true, t0 + OL_SEC(1));
+	assert_int_equal(r.crashes, 1);
+}
+
 /* The old one first: without overlap, or when the type has changed. */
 static void
 test_make_way(void **state)
@@ -742,7 +787,7 @@ struct world {
 	uint64_t seed;
 	unsigned last;
 	int alive, impossible;
-	long starts, ends, kills, aborts;
+	long starts, ends, kills, aborts, crashes;
 };
 
 static int
@@ -829,11 +874,18 @@ world_say(
 	}
 }
 
+static void
+world_crashed(void *arg)
+{
+	((struct world *)arg)->crashes++;
+}
+
 static const struct ol_acts world_acts = {
 	.start = world_start,
 	.tell = world_tell,
 	.abort = world_abort,
 	.kill = world_kill,
+	.crashed = world_crashed,
 	.say = world_say,
 };
 
@@ -1014,6 +1066,7 @@ main(void)
 		cmocka_unit_test(test_recycle_when_worn),
 		cmocka_unit_test(test_simple),
 		cmocka_unit_test(test_make_way),
+		cmocka_unit_test(test_crashes),
 		cmocka_unit_test(test_hung),
 		cmocka_unit_test(test_not_hung),
 		cmocka_unit_test(test_random_life),
