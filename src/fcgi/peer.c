@@ -225,6 +225,18 @@ ol_peer_break(struct ol_peer *peer)
 	event_active(&peer->event, EV_READ, 0);
 }
 
+/*
+ * Its last answer is out, and it goes on sending a body that nobody wants. nginx
+ * passes on what it holds of an answer only when it sees the end of the
+ * connection, and ours comes when the body has ended: tell it now.
+ */
+static void
+say_no_more(struct ol_peer *peer)
+{
+	if (peer->request == NULL && !peer->keep && peer->rest)
+		shutdown(peer->fd, SHUT_WR);
+}
+
 void
 ol_peer_send(struct ol_peer *peer)
 {
@@ -243,6 +255,7 @@ ol_peer_send(struct ol_peer *peer)
 		case OL_OUTPUT_EMPTY:
 			ol_output_free(peer->output);
 			peer->output = NULL;
+			say_no_more(peer);
 			break;
 		case OL_OUTPUT_BLOCKED:
 			if (watch_room(peer) == 0)
