@@ -226,8 +226,8 @@ ol_peer_break(struct ol_peer *peer)
 }
 
 /*
- * Its last answer is out, and it goes on sending a body that nobody wants. nginx
- * passes on what it holds of an answer only when it sees the end of the
+ * Its last answer is out, and it goes on sending a body that nobody wants.
+ * nginx passes on what it holds of an answer only when it sees the end of the
  * connection, and ours comes when the body has ended: tell it now.
  */
 static void

@@ -26,7 +26,7 @@ trap stop_quickstart EXIT
 told() {
 	local line rest
 	rest=$(cat "$T/story.log")
-	for line in '200 OK' 'after 3' '/tasks.sock' '202 Accepted' \
+	for line in '200 OK' 'after' 'unix:tasks.sock' '202 Accepted' \
 		'Location: /tasks/' '%: adding up' 'succeeded, attempt 1' '200 OK' \
 		'Content-Type: text/html' 'the very page of step 1' \
 		'202 Accepted' 'Location: /tasks/' 'running, attempt 1' \

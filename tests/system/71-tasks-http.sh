@@ -37,7 +37,7 @@ cat >"$T/outlast.conf" <<-CONF
 CONF
 start_tasks
 # shellcheck disable=SC2016 # nginx's variables
-start_nginx keep "$sock" '
+ways='
 	set $task "";
 	set $access "";
 	set $odd "";
@@ -49,6 +49,7 @@ start_nginx keep "$sock" '
 	fastcgi_param OUTLAST_COLOUR $odd;
 	fastcgi_param OUTLAST_SESSION $cookie_session;
 	fastcgi_param REQUEST_ID $request_id;'
+start_nginx keep "$sock" "$ways"
 
 problem() {
 	grep -q "^{\"type\":\"urn:outlast:problem:$1\"" "$T/body" ||
@@ -73,12 +74,23 @@ etag=$(header ETag)
 ask 'known' 304 "/tasks/$large" -H "If-None-Match: $etag"
 # The whole of it is taken, or nginx would not see why it is not.
 head -c 30000000 /dev/zero >"$T/large"
-for i in 1 2 3 4 5; do
-	ask "too large $i" 413 /t/copy --data-binary "@$T/large"
-	problem payload-too-large
-	ask "too large for nobody $i" 404 /tasks/ --data-binary "@$T/large"
-	problem not-found
-done
+too_large() {
+	local i
+	for i in 1 2 3 4 5; do
+		ask "too large $i" 413 /t/copy --data-binary "@$T/large"
+		problem payload-too-large
+		ask "too large for nobody $i" 404 /tasks/ \
+			--data-binary "@$T/large"
+		problem not-found
+	done
+}
+too_large
+# Nor where it waits for the end of the connection.
+stop "$nginx"
+start_nginx fresh "$sock" "$ways"
+too_large
+stop "$nginx"
+start_nginx keep "$sock" "$ways"
 ask 'an empty one' 202 /t/copy -X PUT
 wait_for 5 in_state succeeded "/tasks/$id"
 ask 'its result' 200 "/tasks/$id/result"
