@@ -78,22 +78,24 @@ static const char *const sql[OL_SQL_COUNT] = {
 			   "LEFT JOIN payload USING (seq) WHERE id = ?1",
 	[OL_SQL_RESULT] = "SELECT result_size, result_file, bytes FROM task "
 			  "LEFT JOIN result USING (seq) WHERE id = ?1",
-	[OL_SQL_LIST] =
-	    "SELECT " LIST_COLUMNS " FROM task WHERE seq > ?1 ORDER BY seq LIMIT ?2",
-	[OL_SQL_LIST + 1] =
-	    "SELECT " LIST_COLUMNS " FROM task INDEXED BY task_open WHERE state < "
-	    "10 AND seq > ?1 ORDER BY seq LIMIT ?2",
-	[OL_SQL_LIST + 2] =
-	    "SELECT " LIST_COLUMNS " FROM task INDEXED BY task_dead WHERE state >= "
-	    "12 AND seq > ?1 ORDER BY seq LIMIT ?2",
+	[OL_SQL_LIST] = "SELECT " LIST_COLUMNS
+			" FROM task WHERE seq > ?1 ORDER BY seq LIMIT ?2",
+	[OL_SQL_LIST + 1] = "SELECT " LIST_COLUMNS
+			    " FROM task INDEXED BY task_open WHERE state < "
+			    "10 AND seq > ?1 ORDER BY seq LIMIT ?2",
+	[OL_SQL_LIST + 2] = "SELECT " LIST_COLUMNS
+			    " FROM task INDEXED BY task_dead WHERE state >= "
+			    "12 AND seq > ?1 ORDER BY seq LIMIT ?2",
 	[OL_SQL_LIST + 3] =
 	    "SELECT " LIST_COLUMNS " FROM task WHERE seq BETWEEN 1 AND ?1 - 1 "
 	    "ORDER BY seq DESC LIMIT ?2",
 	[OL_SQL_LIST + 4] =
-	    "SELECT " LIST_COLUMNS " FROM task INDEXED BY task_open WHERE state < "
+	    "SELECT " LIST_COLUMNS
+	    " FROM task INDEXED BY task_open WHERE state < "
 	    "10 AND seq BETWEEN 1 AND ?1 - 1 ORDER BY seq DESC LIMIT ?2",
 	[OL_SQL_LIST + 5] =
-	    "SELECT " LIST_COLUMNS " FROM task INDEXED BY task_dead WHERE state >= "
+	    "SELECT " LIST_COLUMNS
+	    " FROM task INDEXED BY task_dead WHERE state >= "
 	    "12 AND seq BETWEEN 1 AND ?1 - 1 ORDER BY seq DESC LIMIT ?2",
 };
 
