@@ -87,20 +87,18 @@ ol_response_judge(
 		return;
 	}
 	end->kind = "status";
-	if (!is_passing(reply->status)) {
-		end->ending.outcome = OL_OUTCOME_FAIL;
-		snprintf(end->message, sizeof(end->message),
-		    "the backend replied %d (no use to retry)", reply->status);
-		return;
+	end->ending.outcome = OL_OUTCOME_FAIL;
+	if (is_passing(reply->status)) {
+		end->ending.outcome = OL_OUTCOME_RETRY;
+		end->ending.delay = retry_after(after, now);
 	}
-	end->ending.outcome = OL_OUTCOME_RETRY;
-	end->ending.delay = retry_after(after, now);
+	/* Whether it is tried again, others say. */
 	if (end->ending.delay == -1)
 		snprintf(end->message, sizeof(end->message),
-		    "the backend replied %d (try later)", reply->status);
+		    "the backend replied %d", reply->status);
 	else
 		snprintf(end->message, sizeof(end->message),
-		    "the backend replied %d (try again in %lld s)",
+		    "the backend replied %d (Retry-After: %lld s)",
 		    reply->status, (long long)(end->ending.delay / OL_SEC(1)));
 }
 
