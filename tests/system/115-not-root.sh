@@ -56,7 +56,7 @@ uid=$(stat -c %u "/proc/$outlastd")
 submit who
 wait_for 5 has_state "$id" succeeded
 expect 'the user of the program' "$(ask "/$id/result" | tail -1)" "$uid"
-id=$(python3 "$LIB/fcgi.py" "$sock" /echo --method POST --body 3 \
+id=$(python3 "$LIB/fcgi.py" "$sock" /php/echo --method POST --body 3 \
 	--param OUTLAST_TASK=again | grep -o '"id":"[^"]*"' | head -1 | cut -d'"' -f4)
 [ -n "$id" ] || fail 'the replay was not taken'
 wait_for 5 has_state "$id" succeeded

@@ -33,7 +33,7 @@ hup() {
 	wait_for 5 said 'notice reloaded|not reloaded'
 	said 'notice reloaded' || fail "$(tail -n 3 "$T/outlastd.log")"
 }
-write_roles "$(listen "$sock")" "$(one a nobody)" "$(one b daemon)" \
+write_roles "$(listen "$sock")" "$(one a nobody)" "$(one b mail)" \
 	"$(one c games)"
 start_outlastd
 wait_for 5 is_ready
@@ -45,7 +45,7 @@ for name in a b c; do
 done
 wait_for 5 are_up 3
 # Users change places, and back, and one type goes.
-write_roles "$(listen "$sock")" "$(one a daemon)" "$(one b games)" \
+write_roles "$(listen "$sock")" "$(one a mail)" "$(one b games)" \
 	"$(one c nobody)"
 hup
 write_roles "$(listen "$sock")" "$(one a games)" "$(one b nobody)"
@@ -57,7 +57,7 @@ done
 expect 'a submit of the type that is gone' "$(answer /c --method POST --body 1)" 404
 touch "$out/go"
 i=0
-for user in nobody daemon games games nobody; do
+for user in nobody mail games games nobody; do
 	wait_for 10 is_result "${ids[i]}" $user
 	i=$((i + 1))
 done
