@@ -89,6 +89,7 @@ ol_conf_free(struct ol_conf *conf)
 	free(conf->user);
 	free(conf->state);
 	free(conf->base);
+	free(conf->timezone);
 	free(conf);
 }
 

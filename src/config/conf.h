@@ -101,6 +101,7 @@ struct ol_conf_pool {
 	int recycle_requests;		  /* that it has answered */
 	int64_t recycle_memory;		  /* bytes of it in memory */
 	struct ol_conf_clock recycle_at;  /* local time */
+	char **on_crash;		  /* argv, as program; NULL: none */
 	const struct ol_directive *block; /* as written; the reading's */
 };
 
@@ -201,6 +202,7 @@ struct ol_conf {
 	size_t nlisten;
 	char *base;	  /* of the task API's paths; default /tasks */
 	int64_t wait_max; /* ceiling of Prefer: wait; default 50s */
+	char *timezone;	  /* of clock times; NULL: the system's */
 	int64_t shutdown_delay, shutdown_delay_max; /* the whole stop's */
 	int64_t kill_grace;
 	struct ol_conf_store store;
@@ -260,7 +262,7 @@ void ol_conf_print_table(FILE *out);
  * Whether a process started for one block may serve on under the other: they
  * may differ in the number of processes, in the listener's mode, group and
  * backlog, and in the times that only the master keeps (recycle, kill_grace,
- * startup_time_limit, ping_response_time).
+ * startup_time_limit, ping_response_time), and in on_crash.
  */
 bool ol_conf_pool_same_process(
     const struct ol_conf_pool *, const struct ol_conf_pool *);

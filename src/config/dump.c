@@ -374,6 +374,7 @@ write_value(
 	case OL_KIND_PATH:
 	case OL_KIND_BASE:
 	case OL_KIND_TYPE:
+	case OL_KIND_ZONE:
 		words[0] = *(char *const *)field;
 		break;
 	case OL_KIND_DIRECTORY:
@@ -449,6 +450,8 @@ write_option(const struct dump *dump, const struct ol_option *option)
 		    dump, option->name, (const char *const *)task->context);
 		break;
 	case OL_KIND_PROGRAM:
+		if (*(const char *const *const *)field == NULL)
+			return;
 		write_words(
 		    dump, option->name, *(const char *const *const *)field);
 		break;

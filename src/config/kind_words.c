@@ -136,6 +136,8 @@ static int
 set_program(const struct ol_setting *s)
 {
 	const struct ol_directive *d = s->directive;
+	size_t field =
+	    s->context == OL_IN_POOL ? s->option->pool : s->option->task;
 	char **program;
 	size_t i;
 
@@ -146,10 +148,7 @@ set_program(const struct ol_setting *s)
 	program = ol_must(calloc(d->nwords, sizeof(*program)));
 	for (i = 1; i < d->nwords; i++)
 		program[i - 1] = ol_must(strdup(d->words[i].text));
-	if (s->context == OL_IN_POOL)
-		((struct ol_conf_pool *)s->target)->program = program;
-	else
-		((struct ol_conf_task *)s->target)->program = program;
+	*(char ***)(void *)((char *)s->target + field) = program;
 	return 0;
 }
 

@@ -238,6 +238,18 @@ static const struct ol_option rows[] = {
 		"the longest wait for a task's end; less than the web server's patience",
 	},
 	{
+	    .name = "timezone",
+	    .context = OL_IN_MAIN,
+	    .syntax = "NAME",
+	    .kind = OL_KIND_ZONE,
+	    .conf = IN_CONF(timezone),
+	    .least = 1,
+	    .most = 1,
+	    .standard_shown = "the system's",
+	    .flags = OL_RELOADABLE,
+	    .help = "the time zone of clock times, such as Europe/Vienna",
+	},
+	{
 	    .name = "store",
 	    .context = OL_IN_MAIN,
 	    .syntax = "sqlite { ... }",
@@ -682,6 +694,17 @@ static const struct ol_option rows[] = {
 	    .flags = OL_RELOADABLE,
 	    .help =
 		"replace each process at that age, after so many requests, at that size, at that time of day",
+	},
+	{
+	    .name = "on_crash",
+	    .context = OL_IN_POOL,
+	    .syntax = "PROGRAM [ARGUMENT ...]",
+	    .kind = OL_KIND_PROGRAM,
+	    .pool = IN_POOL(on_crash),
+	    .least = 1,
+	    .most = UINT_MAX,
+	    .flags = OL_RELOADABLE,
+	    .help = "a program that gets the report of each crash; no shell",
 	},
 	{
 	    .name = "retries",

@@ -32,6 +32,7 @@ enum { SIGNALS = 7 };
 struct ol_master {
 	struct ol_conf *conf;
 	const char *extra;
+	char *zone; /* $TZ that we were started with; NULL: none */
 	struct ol_house house;
 	struct ol_pidfile *pidfile;
 	pid_t predecessor;
@@ -57,6 +58,22 @@ struct ol_master {
 
 static void tick(struct ol_master *);
 static void look_at_clock(struct ol_master *);
+
+/*
+ * The time zone of this process, which has one alone: times of the day are the
+ * master's only.
+ */
+static void
+set_zone(const struct ol_master *m, const struct ol_conf *conf)
+{
+	const char *zone = conf->timezone != NULL ? conf->timezone : m->zone;
+
+	if (zone != NULL)
+		setenv("TZ", zone, 1);
+	else
+		unsetenv("TZ");
+	tzset();
+}
 
 /* --- The log. --- */
 
@@ -215,6 +232,7 @@ apply(struct ol_master *m, const struct ol_conf *conf, int prepared,
 	size_t n = conf->nlisten, k;
 	int i;
 
+	set_zone(m, conf);
 	for (k = 0; k < conf->nlisten; k++)
 		ol_listener_apply(listeners[k], &conf->listen[k]);
 	ol_roles_apply(m->roles, conf, prepared, listeners, now);
@@ -714,6 +732,8 @@ ol_master_new(struct ol_conf *conf, const char *extra)
 
 	m->conf = conf;
 	m->extra = extra;
+	if (getenv("TZ") != NULL)
+		m->zone = ol_must(strdup(getenv("TZ")));
 	m->upward.fd = m->stderr_fd = m->folder_lock = -1;
 	m->hooks.on_change = on_change;
 	m->hooks.on_deadline = on_deadline;
@@ -859,5 +879,6 @@ ol_master_free(struct ol_master *m)
 	if (m->stderr_fd != -1)
 		close(m->stderr_fd);
 	ol_conf_free(m->conf);
+	free(m->zone);
 	free(m);
 }

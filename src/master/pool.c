@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/must.h"
 #include "master/daily.h"
+#include "master/messenger.h"
 #include "master/pool.h"
 #include "master/rapid.h"
 
@@ -33,11 +34,12 @@ struct ol_pool {
 	bool was_ready;
 	struct ol_daily daily; /* recycle at */
 	struct ol_rapid rapid;
-	int crashes;	       /* that rapid has not heard of */
-	bool held;	       /* the engine may accept */
-	bool asleep;	       /* idle: all slots are stopped */
-	struct ol_watch *wake; /* asleep: somebody connects */
-	struct ol_watch *shut; /* nobody accepts but to end it; NULL */
+	int crashes;		       /* that rapid has not heard of */
+	bool held;		       /* the engine may accept */
+	bool asleep;		       /* idle: all slots are stopped */
+	struct ol_watch *wake;	       /* asleep: somebody connects */
+	struct ol_watch *shut;	       /* nobody accepts but to end it; NULL */
+	struct ol_messenger messenger; /* on_crash */
 	unsigned killed;
 	long long lost;
 };
@@ -391,6 +393,7 @@ ol_pool_new(const struct ol_house *house, const struct ol_pool_hooks *hooks,
 	pool->hooks = hooks;
 	pool->name = ol_must(strdup(name));
 	pool->generation = generation;
+	ol_messenger_init(&pool->messenger, pool->name);
 	return pool;
 }
 
@@ -413,6 +416,7 @@ ol_pool_free(struct ol_pool *pool)
 	ol_watch_free(pool->shut);
 	ol_watch_free(pool->wake);
 	ol_listener_unref(pool->listener);
+	ol_messenger_fini(&pool->messenger);
 	free(pool->name);
 	free(pool);
 }
@@ -606,6 +610,9 @@ ol_pool_tick(struct ol_pool *pool, int64_t now)
 	arrange_shut(pool);
 	if ((when = ol_rapid_due(&pool->rapid)) < next)
 		next = when;
+	if ((when = ol_messenger_tick(&pool->messenger, pool->conf, now)) <
+	    next)
+		next = when;
 	if ((when = idle_due(pool)) < next)
 		next = when;
 	return next;
@@ -677,7 +684,8 @@ ol_pool_has(const struct ol_pool *pool, pid_t pid)
 {
 	struct place *place;
 
-	return find_pid(pool, pid, &place) != NULL;
+	return pid == pool->messenger.pid ||
+	       find_pid(pool, pid, &place) != NULL;
 }
 
 void
@@ -687,12 +695,18 @@ ol_pool_reaped(struct ol_pool *pool, pid_t pid, int status, int64_t now)
 	struct ol_process *p = find_pid(pool, pid, &place);
 	char how[64];
 
+	if (pid == pool->messenger.pid)
+		ol_messenger_reaped(&pool->messenger, status);
 	if (p == NULL)
 		return;
 	ol_process_ended(
 	    p, pool->house, place->index, pool->name, status, how, sizeof(how));
 	ol_slot_exited(&place->slot, p->generation, how,
 	    WIFEXITED(status) && WEXITSTATUS(status) == 0, now);
+	if (p->crash != NULL) {
+		ol_messenger_tell(&pool->messenger, p->pid, p->crash);
+		p->crash = NULL;
+	}
 	LIST_REMOVE(p, link);
 	ol_process_free(p);
 }
