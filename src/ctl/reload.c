@@ -1,10 +1,18 @@
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sysexits.h>
 
+#include "base/clock.h"
 #include "base/text.h"
 #include "ctl/client.h"
 #include "ctl/reload.h"
 #include "ctl/wait.h"
+
+/* Between two looks, in milliseconds. */
+enum { LOOK_AGAIN = 100 };
+
+static const int64_t engine_limit = OL_SEC(60);
 
 /* "applied: log, base"; nothing for none. Whether there was something. */
 static bool
@@ -86,6 +94,38 @@ wait_for(const struct ol_ctl *ctl, const json_t *names)
 	return 0;
 }
 
+/* Until the engine runs by the new configuration, if there is to be one. */
+static int
+wait_for_engine(const struct ol_ctl *ctl)
+{
+	int64_t deadline = ol_clock_after(ol_clock_now(),
+	    ctl->timeout != 0 ? ctl->timeout : engine_limit);
+	const json_t *engine;
+	json_t *answer;
+	bool done;
+	int code;
+
+	for (;;) {
+		answer = ol_client_ask(ctl, OL_CONTROL_STATUS, NULL, &code);
+		if (answer == NULL)
+			return code;
+		engine = json_object_get(answer, "engine");
+		done = json_is_null(engine) ||
+		       !ol_client_flag(engine, "wanted") ||
+		       (ol_client_flag(engine, "ready") &&
+			   ol_client_flag(engine, "current"));
+		json_decref(answer);
+		if (done)
+			return 0;
+		if (ol_clock_now() >= deadline)
+			return ol_ctl_fail(ctl, EX_TEMPFAIL, "timeout",
+			    "the engine has not taken the configuration yet, "
+			    "but it is told again: see its log and "
+			    "\"outlastctl status\"");
+		poll(NULL, 0, LOOK_AGAIN);
+	}
+}
+
 static int
 tell_and_wait(struct ol_ctl *ctl, json_t *answer)
 {
@@ -102,6 +142,8 @@ tell_and_wait(struct ol_ctl *ctl, json_t *answer)
 			code =
 			    wait_for(ctl, json_object_get(pools, "recycled"));
 	}
+	if (!ctl->no_wait && code == 0)
+		code = wait_for_engine(ctl);
 	if (ctl->json && code == 0)
 		code = ol_client_print(answer);
 	json_decref(answer);

@@ -212,7 +212,14 @@ reload(const struct command *c, const struct ol_conf *conf)
 	};
 	int code = ol_ctl_reload_try(&ctl);
 
-	return code == EX_UNAVAILABLE ? send_signal(c, conf) : code;
+	if (code != EX_UNAVAILABLE)
+		return code;
+	if ((code = send_signal(c, conf)) == EX_OK)
+		fprintf(stderr,
+		    "outlastd: nobody answers at %s; the running outlastd was "
+		    "signalled, its log says what it has done\n",
+		    conf->control.text);
+	return code;
 }
 
 /*
