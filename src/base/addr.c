@@ -132,8 +132,8 @@ listen_as(const struct ol_addr *addr, int type, int backlog, mode_t mode)
 
 	if (path != NULL && clear_path(addr, type) == -1)
 		return -1;
-	fd = socket(addr->u.sa.sa_family,
-	    type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	fd = socket(
+	    addr->u.sa.sa_family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd == -1)
 		return -1;
 	if (path == NULL &&

@@ -87,8 +87,8 @@ ol_control_format(char *buf, const struct ol_control_request *request)
 	int len;
 
 	if (verbs[request->verb].pool)
-		len = snprintf(buf, OL_CONTROL_REQUEST_MAX, "%s %s", name,
-		    request->pool);
+		len = snprintf(
+		    buf, OL_CONTROL_REQUEST_MAX, "%s %s", name, request->pool);
 	else
 		len = snprintf(buf, OL_CONTROL_REQUEST_MAX, "%s", name);
 	return (size_t)len;

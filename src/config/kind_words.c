@@ -135,8 +135,8 @@ set_listen(const struct ol_setting *s)
 		return ol_kind_words_invalid(s, 1, wrong);
 	path = ol_addr_path(&addr);
 	if (path == NULL && s->option->kind == OL_KIND_CONTROL)
-		return ol_kind_words_invalid(s, 1,
-		    "write unix:PATH; it is for this machine alone");
+		return ol_kind_words_invalid(
+		    s, 1, "write unix:PATH; it is for this machine alone");
 	if (path != NULL && path[0] != '/')
 		return ol_kind_words_invalid(
 		    s, 1, "write an absolute path after \"unix:\"");

@@ -66,8 +66,8 @@ tell_unreachable(const struct exchange *x, int error)
 static int
 reach(struct exchange *x, const struct ol_addr *addr)
 {
-	x->fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK,
-	    0);
+	x->fd =
+	    socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (x->fd == -1)
 		return tell_unreachable(x, errno);
 	while (connect(x->fd, &addr->u.sa, addr->len) == -1) {
@@ -129,8 +129,7 @@ try_once(struct exchange *x, const struct ol_addr *addr,
 	size_t len = ol_control_format(packet, request);
 	int code = reach(x, addr);
 
-	if (code == 0 &&
-	    send(x->fd, packet, len, MSG_NOSIGNAL) != (ssize_t)len)
+	if (code == 0 && send(x->fd, packet, len, MSG_NOSIGNAL) != (ssize_t)len)
 		code = -1;
 	if (code == 0)
 		code = hear(x);
@@ -231,9 +230,9 @@ refused(const struct ol_ctl *ctl, json_t *answer,
 	char message[256];
 	size_t i;
 
-	json_array_foreach (json_object_get(answer, "lines"), i, line)
-		if (json_string_value(line) != NULL)
-			fprintf(stderr, "%s\n", json_string_value(line));
+	json_array_foreach(json_object_get(answer, "lines"), i,
+	    line) if (json_string_value(line) != NULL)
+	    fprintf(stderr, "%s\n", json_string_value(line));
 	ol_text_escape(message, sizeof(message),
 	    ol_client_text(error, "message"),
 	    strlen(ol_client_text(error, "message")));

@@ -11,15 +11,15 @@
  * Ask, and return the answer, which the caller owns. NULL: it could not be had,
  * or is a refusal; said, and *code is what to exit with.
  */
-json_t *ol_client_ask(const struct ol_ctl *, enum ol_control_verb,
-    const char *pool, int *code);
+json_t *ol_client_ask(
+    const struct ol_ctl *, enum ol_control_verb, const char *pool, int *code);
 
 /*
  * The same, but a daemon that cannot be reached at all is not said: NULL with
  * *code EX_UNAVAILABLE.
  */
-json_t *ol_client_try(const struct ol_ctl *, enum ol_control_verb,
-    const char *pool, int *code);
+json_t *ol_client_try(
+    const struct ol_ctl *, enum ol_control_verb, const char *pool, int *code);
 
 /* Print an answer as --json shows it. Returns 0, or 1 when it went nowhere. */
 int ol_client_print(json_t *answer);

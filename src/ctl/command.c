@@ -22,8 +22,7 @@ static const struct ol_command rows[] = {
 	{ "reload", "", 0, 0, OL_COMMAND_CHANGE, OL_COMMAND_WAITS,
 	    "read the configuration again", ol_ctl_reload },
 	{ "notify", "[TEXT]", 0, 1, OL_COMMAND_ANYBODY, OL_COMMAND_NOTIFIES,
-	    "from within a task's program: tell how far it is",
-	    ol_ctl_notify },
+	    "from within a task's program: tell how far it is", ol_ctl_notify },
 };
 
 enum { ROWS = sizeof(rows) / sizeof(rows[0]) };

@@ -17,7 +17,11 @@ enum {
 	OL_COMMAND_NOTIFIES = 2, /* --progress … */
 };
 
-enum ol_command_right { OL_COMMAND_ANYBODY, OL_COMMAND_READ, OL_COMMAND_CHANGE };
+enum ol_command_right {
+	OL_COMMAND_ANYBODY,
+	OL_COMMAND_READ,
+	OL_COMMAND_CHANGE
+};
 
 struct ol_command {
 	const char *words; /* "pool recycle" */

@@ -5,8 +5,8 @@
 #include "ctl/ctl.h"
 
 int
-ol_ctl_fail(const struct ol_ctl *ctl, int code, const char *kind,
-    const char *fmt, ...)
+ol_ctl_fail(
+    const struct ol_ctl *ctl, int code, const char *kind, const char *fmt, ...)
 {
 	char message[1024];
 	json_t *answer;

@@ -10,7 +10,16 @@
 #include "config/values.h"
 #include "ctl/command.h"
 
-enum { NO_WAIT = 256, TIMEOUT, JSON, PROGRESS, EXTEND, STATUS, READY, STOPPING };
+enum {
+	NO_WAIT = 256,
+	TIMEOUT,
+	JSON,
+	PROGRESS,
+	EXTEND,
+	STATUS,
+	READY,
+	STOPPING
+};
 
 struct call {
 	struct ol_ctl ctl;

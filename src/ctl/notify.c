@@ -80,9 +80,9 @@ send_it(const struct ol_ctl *ctl, const char *path, const struct datagram *d)
 
 	if (fd == -1)
 		return ol_ctl_fail(ctl,
-		    errno == EACCES ? EX_NOPERM : EX_UNAVAILABLE,
-		    "unreachable", "cannot reach %s: %s: has the task ended?",
-		    path, strerror(errno));
+		    errno == EACCES ? EX_NOPERM : EX_UNAVAILABLE, "unreachable",
+		    "cannot reach %s: %s: has the task ended?", path,
+		    strerror(errno));
 	while ((rc = ol_notify_send(fd, "%.*s", (int)d->len, d->text)) == -1 &&
 	       errno == EAGAIN && ol_clock_now() < until)
 		poll(NULL, 0, TRY_AGAIN);
@@ -121,8 +121,7 @@ ol_ctl_notify(struct ol_ctl *ctl, int n, char **arguments)
 		add(&d, "STOPPING", "1", "");
 	if (ctl->status != NULL)
 		add(&d, "STATUS", ctl->status, "");
-	if (ctl->progress != NULL &&
-	    (code = add_progress(ctl, &d, text)) != 0)
+	if (ctl->progress != NULL && (code = add_progress(ctl, &d, text)) != 0)
 		return code;
 	if (ctl->extend != NULL && (code = add_extension(ctl, &d)) != 0)
 		return code;

@@ -104,6 +104,5 @@ ol_ctl_pool_start(struct ol_ctl *ctl, int n, char **arguments)
 	static const char *const said[] = { "started", "is starting" };
 
 	(void)n;
-	return change(
-	    ctl, OL_CONTROL_START, arguments[0], OL_WAIT_READY, said);
+	return change(ctl, OL_CONTROL_START, arguments[0], OL_WAIT_READY, said);
 }

@@ -24,10 +24,8 @@ print_list(const char *what, const json_t *list)
 	if (json_array_size(list) == 0)
 		return false;
 	printf("%s:", what);
-	json_array_foreach (list, i, name)
-		printf("%s %s", i == 0 ? "" : ",",
-		    json_string_value(name) != NULL ? json_string_value(name)
-						    : "");
+	json_array_foreach(list, i, name) printf("%s %s", i == 0 ? "" : ",",
+	    json_string_value(name) != NULL ? json_string_value(name) : "");
 	putchar('\n');
 	return true;
 }
@@ -76,14 +74,15 @@ wait_for(const struct ol_ctl *ctl, const json_t *names)
 	size_t i;
 	int code;
 
-	json_array_foreach (names, i, one) {
+	json_array_foreach(names, i, one)
+	{
 		if ((name = json_string_value(one)) == NULL)
 			continue;
 		answer = ol_client_ask(ctl, OL_CONTROL_POOL, name, &code);
 		if (answer == NULL)
 			return code;
-		state = ol_client_text(
-		    json_object_get(answer, "pool"), "state");
+		state =
+		    ol_client_text(json_object_get(answer, "pool"), "state");
 		/* One that is stopped or asleep starts nothing. */
 		if (strcmp(state, "running") == 0)
 			code = ol_wait_pool(ctl, &answer, OL_WAIT_READY);
@@ -98,8 +97,8 @@ wait_for(const struct ol_ctl *ctl, const json_t *names)
 static int
 wait_for_engine(const struct ol_ctl *ctl)
 {
-	int64_t deadline = ol_clock_after(ol_clock_now(),
-	    ctl->timeout != 0 ? ctl->timeout : engine_limit);
+	int64_t deadline = ol_clock_after(
+	    ol_clock_now(), ctl->timeout != 0 ? ctl->timeout : engine_limit);
 	const json_t *engine;
 	json_t *answer;
 	bool done;

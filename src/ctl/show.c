@@ -16,8 +16,7 @@ ol_show_span(char *buf, int64_t ms)
 		snprintf(buf, OL_SHOW_SPAN, "%lld h %lld min", s / 3600,
 		    s % 3600 / 60);
 	else if (s >= 60)
-		snprintf(
-		    buf, OL_SHOW_SPAN, "%lld min %lld s", s / 60, s % 60);
+		snprintf(buf, OL_SHOW_SPAN, "%lld min %lld s", s / 60, s % 60);
 	else
 		snprintf(buf, OL_SHOW_SPAN, "%lld s", s);
 	return buf;
@@ -50,7 +49,8 @@ ol_show_pools(const json_t *pools)
 	const json_t *pool, *recycle;
 	size_t i;
 
-	json_array_foreach (pools, i, pool) {
+	json_array_foreach(pools, i, pool)
+	{
 		ol_table_cell(table, "%s", ol_client_text(pool, "name"));
 		ol_table_cell(table, "%s", ol_client_text(pool, "state"));
 		ol_table_cell(table, "%lld/%lld",
@@ -86,7 +86,8 @@ ol_show_pool(const json_t *pool)
 	if (json_array_size(processes) == 0)
 		return;
 	table = ol_table_new(heads);
-	json_array_foreach (processes, i, process) {
+	json_array_foreach(processes, i, process)
+	{
 		cell_number(table, process, "slot");
 		cell_number(table, process, "pid");
 		cell_number(table, process, "generation");

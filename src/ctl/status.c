@@ -17,7 +17,8 @@ show_engine(const json_t *engine)
 		     "the log");
 		return;
 	}
-	printf("engine: %s, pid %lld, spawner pid %lld, %lld task%s running%s\n",
+	printf(
+	    "engine: %s, pid %lld, spawner pid %lld, %lld task%s running%s\n",
 	    ol_client_flag(engine, "ready") ? "ready" : "starting",
 	    (long long)ol_client_number(engine, "pid"),
 	    (long long)ol_client_number(engine, "spawner_pid"),

@@ -89,8 +89,7 @@ colour_of(const char *cell, bool head)
 }
 
 void
-ol_table_print(
-    const struct ol_table *t, FILE *out, bool terminal, bool colour)
+ol_table_print(const struct ol_table *t, FILE *out, bool terminal, bool colour)
 {
 	size_t *widths = ol_must(calloc(t->columns, sizeof(*widths)));
 	const char *on;

@@ -20,8 +20,8 @@ void ol_table_free(struct ol_table *);
 void ol_table_cell(struct ol_table *, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 
-void ol_table_print(const struct ol_table *, FILE *out, bool terminal,
-    bool colour);
+void ol_table_print(
+    const struct ol_table *, FILE *out, bool terminal, bool colour);
 
 /* Whether to write to it as to a terminal, and with colours. */
 bool ol_table_is_terminal(FILE *out);

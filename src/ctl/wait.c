@@ -61,8 +61,8 @@ int
 ol_wait_pool(const struct ol_ctl *ctl, json_t **answer, enum ol_wait_for what)
 {
 	json_t *pool = json_object_get(*answer, "pool"), *next;
-	int64_t deadline = ol_clock_after(
-	    ol_clock_now(), limit(ctl, pool, what));
+	int64_t deadline =
+	    ol_clock_after(ol_clock_now(), limit(ctl, pool, what));
 	int code;
 
 	while ((code = look(ctl, pool, what)) == -1) {
@@ -73,8 +73,8 @@ ol_wait_pool(const struct ol_ctl *ctl, json_t **answer, enum ol_wait_for what)
 			    ol_client_text(pool, "name"),
 			    ol_client_text(pool, "name"));
 		poll(NULL, 0, LOOK_AGAIN);
-		next = ol_client_ask(ctl, OL_CONTROL_POOL,
-		    ol_client_text(pool, "name"), &code);
+		next = ol_client_ask(
+		    ctl, OL_CONTROL_POOL, ol_client_text(pool, "name"), &code);
 		if (next == NULL)
 			return code;
 		json_decref(*answer);

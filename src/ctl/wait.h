@@ -17,7 +17,6 @@ enum ol_wait_for {
  * --timeout, allow; *answer is replaced by the last one. Returns 0, 75 at the
  * end of the time, 1 when it cannot come to that; said.
  */
-int ol_wait_pool(
-    const struct ol_ctl *, json_t **answer, enum ol_wait_for what);
+int ol_wait_pool(const struct ol_ctl *, json_t **answer, enum ol_wait_for what);
 
 #endif

@@ -791,8 +791,7 @@ answer_status(struct ol_master *m, struct ol_document *d)
 		ol_document_object(d, "engine");
 		ol_document_number(d, "pid", roles.engine);
 		ol_document_number(d, "spawner_pid", roles.spawner);
-		ol_document_flag(
-		    d, "wanted", ol_roles_count(m->roles).wanted);
+		ol_document_flag(d, "wanted", ol_roles_count(m->roles).wanted);
 		ol_document_flag(d, "ready", roles.ready);
 		ol_document_flag(d, "current", roles.current);
 		ol_document_number(d, "running", roles.running);

@@ -621,8 +621,7 @@ ol_pool_closed(
 		return false;
 	if (pool->halted != 0) {
 		*listener = pool->listener;
-		*due =
-		    ol_clock_after(pool->halted, pool->conf->rapid_retry);
+		*due = ol_clock_after(pool->halted, pool->conf->rapid_retry);
 		return true;
 	}
 	if (pool->rapid.state != OL_RAPID_STOPPED &&
@@ -799,8 +798,7 @@ ol_pool_halt(struct ol_pool *pool, int64_t now)
 	ol_rapid_set(&pool->rapid, pool->conf->rapid_crashes,
 	    pool->conf->rapid_window, pool->conf->rapid_retry);
 	for (i = 0; i < pool->nplaces; i++)
-		ol_slot_stop(
-		    &pool->places[i]->slot, "outlastctl", false, now);
+		ol_slot_stop(&pool->places[i]->slot, "outlastctl", false, now);
 	return NULL;
 }
 

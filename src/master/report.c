@@ -94,8 +94,8 @@ count(struct tally *t, const struct ol_slot *slot,
 	}
 	t->failed |= ol_slot_failed(slot);
 	t->recycling |= ol_slot_is_recycled(slot);
-	if (slot->recycled != 0 && (t->recycled == NULL ||
-				       slot->recycled > t->recycled->recycled))
+	if (slot->recycled != 0 &&
+	    (t->recycled == NULL || slot->recycled > t->recycled->recycled))
 		t->recycled = slot;
 }
 
@@ -109,8 +109,7 @@ report_recycle(struct ol_document *d, const struct ol_slot *slot, int64_t now)
 	ol_document_object(d, "last_recycle");
 	ol_document_time(
 	    d, "at", time(NULL) - (now - slot->recycled) / OL_SEC(1));
-	ol_document_text(
-	    d, "reason", ol_slot_reason_text(slot->recycled_for));
+	ol_document_text(d, "reason", ol_slot_reason_text(slot->recycled_for));
 	ol_document_object_end(d);
 }
 

@@ -6,7 +6,7 @@
 #include "master/pool.h"
 
 /* A pool, its processes and its last recycle, as a member; key as there. */
-void ol_report_pool(struct ol_document *, const char *key,
-    const struct ol_pool *, int64_t now);
+void ol_report_pool(
+    struct ol_document *, const char *key, const struct ol_pool *, int64_t now);
 
 #endif

@@ -38,7 +38,7 @@ struct ol_roles_count {
 struct ol_roles_view {
 	pid_t engine, spawner; /* 0: there is none */
 	bool ready;	       /* submits are taken */
-	bool current; /* the engine has the configuration in force */
+	bool current;	       /* the engine has the configuration in force */
 	unsigned running;
 };
 

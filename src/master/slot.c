@@ -218,7 +218,8 @@ static void
 make_way(struct ol_slot *s, int64_t now)
 {
 	note_recycle(s, now);
-	leave(s, &s->current, OL_LEAVER_BUDGET, ol_slot_reason_text(s->reason), now);
+	leave(s, &s->current, OL_LEAVER_BUDGET, ol_slot_reason_text(s->reason),
+	    now);
 	s->renew = false;
 	start_soon(s, now);
 }

@@ -111,13 +111,13 @@ struct ol_slot {
 	bool waits;		    /* the log knows that it waits for room */
 	bool hold;		    /* another slot's turn; see ol_slot_hold */
 	enum ol_slot_reason reason; /* of renew, or of RENEWING */
-	int64_t recycled; /* the last time that it was; 0: never */
+	int64_t recycled;	    /* the last time that it was; 0: never */
 	enum ol_slot_reason recycled_for;
-	const char *why;	    /* of the STOP in work */
-	bool no_limit;		    /* of the same */
-	const char *how;	    /* of the EXITED in work */
-	bool clean;		    /* of the same: exit 0 */
-	bool blocked;		    /* see ol_slot_block */
+	const char *why; /* of the STOP in work */
+	bool no_limit;	 /* of the same */
+	const char *how; /* of the EXITED in work */
+	bool clean;	 /* of the same: exit 0 */
+	bool blocked;	 /* see ol_slot_block */
 };
 
 /*

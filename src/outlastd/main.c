@@ -271,7 +271,7 @@ main(int argc, char **argv)
 		return EX_CONFIG;
 	}
 	if (c.test || c.signo != 0) {
-		code = c.test		? test(&c, conf)
+		code = c.test		   ? test(&c, conf)
 		       : c.signo == SIGHUP ? reload(&c, conf)
 					   : send_signal(&c, conf);
 		ol_conf_free(conf);

@@ -41,7 +41,7 @@ wait_for 10 test -S "$T/notify.sock"
 export OUTLAST_NOTIFY=$T/notify.sock
 ctl 0 notify --progress 45 'drawing page 3'
 ctl 0 notify --extend 1m30s --status hello
-NOTIFY_SOCKET=$OUTLAST_NOTIFY OUTLAST_NOTIFY='' ctl 0 notify --ready
+OUTLAST_NOTIFY='' NOTIFY_SOCKET=$T/notify.sock ctl 0 notify --ready
 heard() {
 	[ "$(wc -l <"$T/heard")" = 3 ]
 }

@@ -21,8 +21,8 @@ test_all_verbs(void **state)
 		memset(&request, 0, sizeof(request));
 		request.verb = (enum ol_control_verb)i;
 		if (ol_control_takes_pool(request.verb))
-			strlcpy(request.pool, "my-shop_2",
-			    sizeof(request.pool));
+			strlcpy(
+			    request.pool, "my-shop_2", sizeof(request.pool));
 		len = ol_control_format(packet, &request);
 		memset(&again, 0x55, sizeof(again));
 		assert_null(ol_control_parse(&again, packet, len));

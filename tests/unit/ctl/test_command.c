@@ -34,8 +34,7 @@ test_every_row(void **state)
 	for (i = 0; (row = ol_command_row(i)) != NULL; i++) {
 		snprintf(line, sizeof(line), "%s one two", row->words);
 		assert_ptr_equal(find(line, &used, &nearest), row);
-		assert_int_equal(
-		    used, strchr(row->words, ' ') != NULL ? 2 : 1);
+		assert_int_equal(used, strchr(row->words, ' ') != NULL ? 2 : 1);
 		assert_true(row->least <= row->most);
 		assert_true(*row->help != '\0');
 		assert_non_null(row->fn);

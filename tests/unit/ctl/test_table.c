@@ -21,7 +21,8 @@ check(bool terminal, bool colour, const char *expected)
 
 	ol_table_cell(table, "shop");
 	ol_table_cell(table, "failed");
-	ol_table_cell(table, "b\xc3\xa4" "ckerei");
+	ol_table_cell(table, "b\xc3\xa4"
+			     "ckerei");
 	ol_table_cell(table, "\033[2J\n%s", "x\t");
 	ol_table_print(table, out, terminal, colour);
 	fclose(out);
@@ -36,7 +37,8 @@ test_pipe(void **state)
 	(void)state;
 	check(false, false,
 	    "POOL\tSTATE\nshop\tfailed\n"
-	    "b\xc3\xa4" "ckerei\t\\x1b[2J\\x0ax\\x09\n");
+	    "b\xc3\xa4"
+	    "ckerei\t\\x1b[2J\\x0ax\\x09\n");
 }
 
 static void
@@ -45,7 +47,8 @@ test_terminal(void **state)
 	(void)state;
 	check(true, false,
 	    "POOL      STATE\nshop      failed\n"
-	    "b\xc3\xa4" "ckerei  \\x1b[2J\\x0ax\\x09\n");
+	    "b\xc3\xa4"
+	    "ckerei  \\x1b[2J\\x0ax\\x09\n");
 }
 
 static void
@@ -55,7 +58,8 @@ test_colour(void **state)
 	check(true, true,
 	    "\033[1mPOOL\033[0m      \033[1mSTATE\033[0m\n"
 	    "shop      \033[31mfailed\033[0m\n"
-	    "b\xc3\xa4" "ckerei  \\x1b[2J\\x0ax\\x09\n");
+	    "b\xc3\xa4"
+	    "ckerei  \\x1b[2J\\x0ax\\x09\n");
 }
 
 static void

@@ -116,8 +116,7 @@ reach(const struct world *w)
 {
 	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 
-	assert_int_equal(
-	    connect(fd, &w->conf.addr.u.sa, w->conf.addr.len), 0);
+	assert_int_equal(connect(fd, &w->conf.addr.u.sa, w->conf.addr.len), 0);
 	return fd;
 }
 
