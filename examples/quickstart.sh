@@ -600,8 +600,8 @@ finish()
 	  http://127.0.0.1:$port2/     sign up; mails arrive in $scratch/mail/new
 	  http://127.0.0.1:$port3/     start items, then: kill -TERM $(answering)
 	  tail -f $scratch/outlastd.log
-	  export OUTLAST_CONTROL=$scratch/control.sock; $build/src/ctl/outlastctl status
-	  \$EDITOR $scratch/outlast.conf; $build/src/ctl/outlastctl reload
+	  export OUTLAST_CONTROL=$scratch/control.sock; ${build#"$tree"/}/src/ctl/outlastctl status
+	  \$EDITOR $scratch/outlast.conf; ${build#"$tree"/}/src/ctl/outlastctl reload
 	  examples/quickstart.sh --stop
 	END
 }

@@ -1,4 +1,5 @@
 #include <poll.h>
+#include <string.h>
 #include <sysexits.h>
 
 #include "base/clock.h"
@@ -40,13 +41,13 @@ look(const struct ol_ctl *ctl, const json_t *pool, enum ol_wait_for what)
 			   : -1;
 	if (ol_client_flag(pool, "start_failed"))
 		return ol_ctl_fail(ctl, 1, "start_failed",
-		    "pool %s: a new process did not become ready; %s is tried "
+		    "pool %s: a new process did not become ready; it is tried "
 		    "again by itself, and %s. The log of outlastd says why",
-		    name, "it",
+		    name,
 		    ol_client_number(pool, "ready") > 0
 			? "the old ones serve on"
 			: "nobody serves");
-	if (*state != 'r')
+	if (strcmp(state, "running") != 0)
 		return ol_ctl_fail(
 		    ctl, 1, "state", "pool %s is %s now", name, state);
 	return ol_client_number(pool, "ready") ==
