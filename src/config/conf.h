@@ -197,6 +197,7 @@ struct ol_conf {
 	char *user; /* the engine's; NULL: the master's own (not root) */
 	uid_t uid;  /* of user; (uid_t)-1 without one */
 	gid_t gid;
+	struct ol_conf_listen control; /* no backlog, no access */
 	char *state;		       /* folder; default /var/lib/outlast */
 	struct ol_conf_listen *listen; /* of the task API */
 	size_t nlisten;
@@ -257,6 +258,19 @@ void ol_conf_dump_masked(const struct ol_conf *, FILE *out);
  * A name that means another thing in another context has a row for each.
  */
 void ol_conf_print_table(FILE *out);
+
+/*
+ * Call fn for each directive of the top level and of the store block that says
+ * something else in now than in old, with whether a reload applies it.
+ */
+void ol_conf_differences(const struct ol_conf *old, const struct ol_conf *now,
+    void (*fn)(void *arg, const char *directive, bool reloadable), void *arg);
+
+/* Whether two blocks say the same. */
+bool ol_conf_same_pool(
+    const struct ol_conf_pool *, const struct ol_conf_pool *);
+bool ol_conf_same_task(
+    const struct ol_conf_task *, const struct ol_conf_task *);
 
 /*
  * Whether a process started for one block may serve on under the other: they

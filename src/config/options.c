@@ -82,6 +82,12 @@ static const struct ol_option_parameter pool_parameters[] = {
 	{ .name = NULL },
 };
 
+static const struct ol_option_parameter control_parameters[] = {
+	{ "mode", OL_KIND_MODE, IN_LISTEN(mode), 0, 0777, "0600", NULL },
+	{ "group", OL_KIND_GROUP, 0, 0, 0, NULL, NULL },
+	{ .name = NULL },
+};
+
 static const struct ol_option_parameter api_parameters[] = {
 	LISTEN_PARAMETERS,
 	{ "access", OL_KIND_CHOICE, IN_LISTEN(access), 0, 0, NULL, accesses },
@@ -196,6 +202,18 @@ static const struct ol_option rows[] = {
 	    .most = 1,
 	    .standard = "/var/lib/outlast",
 	    .help = "the folder of everything that must outlive a restart",
+	},
+	{
+	    .name = "control",
+	    .context = OL_IN_MAIN,
+	    .syntax = "unix:PATH [mode=0600] [group=NAME]",
+	    .kind = OL_KIND_CONTROL,
+	    .conf = IN_CONF(control),
+	    .least = 1,
+	    .most = 1,
+	    .parameters = control_parameters,
+	    .standard_shown = "control.sock beside the pid file, mode=0600",
+	    .help = "where outlastctl finds outlastd",
 	},
 	{
 	    .name = "listen",

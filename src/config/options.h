@@ -51,6 +51,7 @@ enum ol_kind {
 	OL_KIND_GROUP,	    /* struct ol_conf_listen: group, gid */
 	OL_KIND_LOG,	    /* logs, nlogs */
 	OL_KIND_LISTEN,	    /* struct ol_conf_listen; of struct ol_conf: many */
+	OL_KIND_CONTROL,    /* struct ol_conf_listen, of struct ol_conf */
 	OL_KIND_PROGRAM,    /* char **, NULL-terminated */
 	OL_KIND_USER,	    /* user, uid, gid */
 	OL_KIND_ENV,	    /* env, nenv */
