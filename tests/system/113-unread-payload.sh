@@ -54,7 +54,7 @@ for name in works closes; do
 	is_ready || fail "$name: the engine does not answer"
 	touch "$out/go"
 	wait_for 10 has_state "$id" succeeded
-	has_result "$id" done || fail "$name: $(ask "/$id/result")"
+	has_result "$id" "done" || fail "$name: $(ask "/$id/result")"
 	rm "$out/go"
 done
 give reads
