@@ -160,16 +160,15 @@ on_readable(void *arg)
 	char data[OL_CONTROL_REQUEST_MAX + 1];
 	ssize_t n;
 
-	/* Descriptors that come with it are not taken: the kernel has them. */
-	n = recv(p->fd, data, sizeof(data), MSG_DONTWAIT | MSG_TRUNC);
+	/* What is longer fills the byte too many, and is refused. Descriptors
+	 * that come with it are not taken: the kernel has them. */
+	n = recv(p->fd, data, sizeof(data), MSG_DONTWAIT);
 	if (n == -1 && (errno == EAGAIN || errno == EINTR))
 		return;
 	if (n <= 0) {
 		drop(p);
 		return;
 	}
-	if ((size_t)n > OL_CONTROL_REQUEST_MAX)
-		n = OL_CONTROL_REQUEST_MAX + 1;
 	answer(p, data, (size_t)n);
 	if (send_on(p) == -1)
 		drop(p);

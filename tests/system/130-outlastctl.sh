@@ -155,6 +155,18 @@ before=$(pids_of)
 ctl 0 --json reload
 expect 'changed' "$(json 'd["reload"]["pools"]["changed"]')" '["shop"]'
 expect 'processes' "$(pids_of)" "$before"
+# It waits, also for those that take their time.
+printf '#!/bin/sh\nsleep 1\nexec %s "$@"\n' "$T/application" >"$T/slow"
+chmod +x "$T/slow"
+sed -i "s,program $T/application,program $T/slow," "$T/outlast.conf"
+ctl 0 reload
+ctl 0 --json pool show shop
+expect 'the pool after a reload' \
+	"$(json '[d["pool"][k] for k in ("ready", "starting", "recycling")]')" \
+	'[2, 0, false]'
+conf '' 'recycle requests=8;'
+ctl 0 reload
+before=$(pids_of)
 conf 'shutdown_dealy 3s;'
 ctl 78 reload
 err 'outlast.conf:[0-9]+:[0-9]+: error: unknown directive "shutdown_dealy"'
