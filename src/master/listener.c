@@ -211,3 +211,87 @@ ol_listener_fd(const struct ol_listener *l)
 {
 	return l->fd;
 }
+
+int
+ol_listeners_number(
+    const struct ol_listeners *all, const struct ol_listener *listener)
+{
+	const struct ol_listener *l;
+	int n = 0;
+
+	LIST_FOREACH (l, all, link) {
+		if (l == listener)
+			return n;
+		n++;
+	}
+	return -1;
+}
+
+struct ol_handover_listener *
+ol_listeners_save(const struct ol_listeners *all, size_t *n)
+{
+	struct ol_handover_listener *saved = NULL, *one;
+	const struct ol_listener *l;
+
+	*n = 0;
+	LIST_FOREACH (l, all, link) {
+		saved = ol_must(reallocarray(saved, *n + 1, sizeof(*saved)));
+		one = &saved[(*n)++];
+		*one = (struct ol_handover_listener){
+			.fd = l->fd,
+			.backlog = l->backlog,
+			.ours = l->ours,
+			.dev = (int64_t)l->dev,
+			.ino = (int64_t)l->ino,
+		};
+		ol_addr_text(&l->addr, one->address, sizeof(one->address));
+	}
+	return saved;
+}
+
+/* NULL: logged. */
+static struct ol_listener *
+resume(const struct ol_handover_listener *from)
+{
+	struct ol_listener *l = ol_must(calloc(1, sizeof(*l)));
+	const char *wrong = ol_addr_parse(&l->addr, from->address);
+	int on = 0;
+	socklen_t len = sizeof(on);
+
+	l->refs = 1;
+	l->fd = from->fd;
+	l->backlog = from->backlog;
+	l->ours = from->ours;
+	l->dev = (dev_t)from->dev;
+	l->ino = (ino_t)from->ino;
+	ol_log_about(&l->log, "listen %s", from->address);
+	if (wrong == NULL &&
+	    (getsockopt(l->fd, SOL_SOCKET, SO_ACCEPTCONN, &on, &len) == -1 ||
+		!on))
+		wrong = "the descriptor that came is no listening socket";
+	if (wrong == NULL)
+		return l;
+	ol_log_error(&l->log, "cannot be taken over: %s", wrong);
+	free(l);
+	return NULL;
+}
+
+struct ol_listener **
+ol_listeners_resume(
+    struct ol_listeners *all, const struct ol_handover_listener *from, size_t n)
+{
+	struct ol_listener **listeners =
+	    ol_must(calloc(n + 1, sizeof(struct ol_listener *)));
+	size_t i;
+
+	/* From the last: each goes in front of the others. */
+	for (i = n; i > 0; i--) {
+		listeners[i - 1] = resume(&from[i - 1]);
+		if (listeners[i - 1] == NULL) {
+			free(listeners);
+			return NULL;
+		}
+		LIST_INSERT_HEAD(all, listeners[i - 1], link);
+	}
+	return listeners;
+}

@@ -10,6 +10,7 @@
 #include <bsd/sys/queue.h>
 
 #include "config/conf.h"
+#include "master/handover.h"
 
 struct ol_listener;
 
@@ -35,5 +36,21 @@ void ol_listener_unref(struct ol_listener *);
 
 /* Borrowed. */
 int ol_listener_fd(const struct ol_listener *);
+
+/*
+ * What another master needs to hold them: an array, malloc'ed, in the order of
+ * all. A listener's number is its place there; -1: it is not among them.
+ */
+struct ol_handover_listener *ol_listeners_save(
+    const struct ol_listeners *all, size_t *n);
+int ol_listeners_number(
+    const struct ol_listeners *all, const struct ol_listener *);
+
+/*
+ * The n listeners again, in that order, each with a reference for the caller;
+ * takes the descriptors. NULL: logged.
+ */
+struct ol_listener **ol_listeners_resume(
+    struct ol_listeners *all, const struct ol_handover_listener *, size_t n);
 
 #endif

@@ -235,7 +235,12 @@ tell_stop(struct ol_roles *r, int64_t now)
 static bool
 tell_exit(struct ol_roles *r)
 {
-	const struct ol_order order = { .verb = OL_ORDER_EXIT };
+	/* Nobody waits for the end but who waits for the next engine. */
+	const struct ol_order order = {
+		.verb = OL_ORDER_EXIT,
+		.left_ms = r->removed ? OL_ROLES_ANSWER / OL_MSEC(1)
+				      : OL_ORDER_EXIT_MS,
+	};
 
 	if (!r->exit_owed)
 		return true;
@@ -410,16 +415,26 @@ ol_roles_free(struct ol_roles *r)
 	free(r);
 }
 
+void
+ol_roles_retire(struct ol_roles *r, int64_t now)
+{
+	ol_roles_stop(r, r->conf->shutdown_delay, r->conf->kill_grace, now);
+	r->removed = r->stopping;
+}
+
+bool
+ol_roles_are_gone(const struct ol_roles *r)
+{
+	return r->service.state == OL_SERVICE_OFF;
+}
+
 /* The tasks, or their last listener, are gone from the configuration. */
 static void
 remove_all(struct ol_roles *r, int64_t now)
 {
-	int64_t left = r->conf->shutdown_delay;
-
 	ol_log_notice(NULL, "no tasks any more: the engine has %.1f s left",
-	    (double)left / 1e9);
-	ol_roles_stop(r, left, r->conf->kill_grace, now);
-	r->removed = r->stopping;
+	    (double)r->conf->shutdown_delay / 1e9);
+	ol_roles_retire(r, now);
 }
 
 int
@@ -492,6 +507,10 @@ ol_roles_stop(struct ol_roles *r, int64_t left, int64_t grace, int64_t now)
 	r->stop_began = now;
 	r->deadline = left == OL_NEVER ? OL_NEVER : ol_clock_after(now, left);
 	r->grace = grace;
+	/* It ends already, and had longer. */
+	if (r->exiting && left != OL_NEVER)
+		ol_service_limit(
+		    &r->service, ol_clock_after(r->deadline, end_time));
 }
 
 bool
@@ -509,8 +528,10 @@ ol_roles_exit(struct ol_roles *r, int64_t now)
 	if (r->exiting || r->engine.pid == 0)
 		return;
 	r->exiting = r->exit_owed = true;
-	ol_service_ending(&r->service,
-	    from == OL_NEVER ? now + unlimited_end_time : from + end_time);
+	ol_service_ending(
+	    &r->service, from == OL_NEVER ? now + unlimited_end_time
+			 : r->removed	  ? from + OL_ROLES_ANSWER + end_time
+					  : from + end_time);
 }
 
 /* All is said; what was held for them is let go. */

@@ -75,6 +75,17 @@ void ol_roles_reopened(struct ol_roles *);
  */
 void ol_roles_stop(struct ol_roles *, int64_t left, int64_t grace, int64_t now);
 
+/*
+ * The same by the configuration in force, and then the end, without
+ * ol_roles_exit(): what came is answered for OL_ROLES_ANSWER at most.
+ * ol_roles_apply() starts another pair.
+ */
+#define OL_ROLES_ANSWER OL_SEC(10)
+void ol_roles_retire(struct ol_roles *, int64_t now);
+
+/* Whether neither is there, nor a program of theirs, nor will be. */
+bool ol_roles_are_gone(const struct ol_roles *);
+
 /* Whether the engine has finished, or its time is over. */
 bool ol_roles_drained(const struct ol_roles *, int64_t now);
 

@@ -20,10 +20,6 @@
 #include "outlastd/reports.h"
 #include "outlastd/serve.h"
 
-/* At the end: until what is being answered is answered, and programs that were
- * killed are reaped. Less than the master waits. */
-static const int64_t end_time = OL_MSEC(250);
-
 /* epoll does not mind, and a connection costs less than a KiB. */
 enum { MOST_DESCRIPTORS = 65536 };
 
@@ -62,7 +58,7 @@ on_timer(void *arg)
 }
 
 static void
-begin_exit(struct serve *s)
+begin_exit(struct serve *s, int64_t left)
 {
 	if (s->engine == NULL) {
 		ol_loop_stop(s->loop);
@@ -70,7 +66,7 @@ begin_exit(struct serve *s)
 	}
 	s->exiting = true;
 	ol_doors_retire(&s->doors);
-	ol_timer_at(s->timer, ol_clock_after(ol_clock_now(), end_time));
+	ol_timer_at(s->timer, ol_clock_after(ol_clock_now(), left));
 	maybe_end(s);
 }
 
@@ -293,7 +289,7 @@ obey(struct serve *s, const struct ol_order *order, const int *fds)
 		stop(s, order);
 		return;
 	case OL_ORDER_EXIT:
-		begin_exit(s);
+		begin_exit(s, OL_MSEC(order->left_ms));
 		return;
 	case OL_ORDER_CLOSED:
 		ol_closed_add(&s->closed, order->number, fds[0],
@@ -327,7 +323,7 @@ lose_master(struct serve *s)
 	s->master = -1;
 	ol_reports_end(&s->reports);
 	stop(s, &now);
-	begin_exit(s);
+	begin_exit(s, OL_MSEC(OL_ORDER_EXIT_MS));
 }
 
 static void
