@@ -420,6 +420,7 @@ ol_roles_retire(struct ol_roles *r, int64_t now)
 {
 	ol_roles_stop(r, r->conf->shutdown_delay, r->conf->kill_grace, now);
 	r->removed = r->stopping;
+	ol_service_unhurried(&r->service);
 }
 
 bool
