@@ -498,6 +498,7 @@ tick(struct ol_master *m)
 	arrange_closed(m);
 	drop_ended_pools(m);
 	tell_upward(m);
+	ol_upward_well(&m->upward, ol_roles_answer(m->roles));
 	if ((when = ol_upward_tick(&m->upward, now)) < next)
 		next = when;
 	when = ol_roles_tick(m->roles, now);
@@ -595,6 +596,7 @@ stop(struct ol_master *m, const char *name, bool no_limit)
 		    m->conf->kill_grace, now);
 		for (i = 0; i < m->npools; i++)
 			ol_pool_stop(m->pools[i], "stop", no_limit, now);
+		ol_upward_unlimited(&m->upward, no_limit);
 		ol_upward_extend(&m->upward, last_deadline(m));
 		ol_upward_tick(&m->upward, now);
 	}
@@ -955,6 +957,7 @@ watch_signals(struct ol_master *m)
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	m->roles = ol_roles_new(m->house.loop, &m->roles_hooks);
+	ol_roles_watch(m->roles, m->upward.watchdog != 0);
 	return 0;
 err:
 	ol_log_error(NULL, "cannot make the event loop: %s", strerror(errno));

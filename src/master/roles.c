@@ -38,6 +38,8 @@ struct ol_roles {
 	/* What the engine said. */
 	bool ready, drained;
 	unsigned running;
+	bool deaf;    /* the engine was killed for its silence, and is there */
+	bool watched; /* a watchdog wants to know that the engine answers */
 	/* The stop. */
 	bool killed;		/* the engine was, in it */
 	bool stopping, removed; /* removed: only of the tasks */
@@ -490,6 +492,18 @@ ol_roles_accepts(const struct ol_roles *r, const struct ol_listener *listener)
 }
 
 void
+ol_roles_watch(struct ol_roles *r, bool watch)
+{
+	r->watched = watch;
+}
+
+bool
+ol_roles_answer(const struct ol_roles *r)
+{
+	return !r->deaf;
+}
+
+void
 ol_roles_reopened(struct ol_roles *r)
 {
 	r->engine.reopen_owed = r->spawner.reopen_owed = true;
@@ -564,7 +578,8 @@ feel_pulse(struct ol_roles *r, enum ol_service_role role, int64_t now)
 	struct ol_pulse *pulse = engine ? &r->engine_pulse : &r->spawner_pulse;
 	char why[64];
 
-	if (r->running > 0 && wire->pid != 0 && !r->exiting)
+	if ((r->running > 0 || (engine && r->watched)) && wire->pid != 0 &&
+	    !r->exiting)
 		ol_pulse_begin(pulse, now);
 	else
 		ol_pulse_end(pulse);
@@ -576,6 +591,7 @@ feel_pulse(struct ol_roles *r, enum ol_service_role role, int64_t now)
 		ol_wire_tell(wire, &ping, NULL);
 		break;
 	case OL_PULSE_GONE:
+		r->deaf |= engine;
 		snprintf(why, sizeof(why), "after %lld s without an answer",
 		    (long long)(OL_PULSE_MISSED * OL_PULSE_INTERVAL /
 				OL_SEC(1)));
@@ -633,6 +649,7 @@ ol_roles_reaped(struct ol_roles *r, pid_t pid, int status, int64_t now)
 		hear_last(r, now);
 	ol_wire_close(engine ? &r->engine : &r->spawner);
 	if (engine) {
+		r->deaf = false;
 		ol_closings_lost(&r->closings);
 		r->ready = false;
 		r->running = 0;

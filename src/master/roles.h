@@ -65,6 +65,12 @@ void ol_roles_closed_end(struct ol_roles *);
 /* Whether the engine may accept there. */
 bool ol_roles_accepts(const struct ol_roles *, const struct ol_listener *);
 
+/* Ask the engine whether it answers also while nothing runs. */
+void ol_roles_watch(struct ol_roles *, bool watch);
+
+/* False: the engine was killed because it did not answer, and does not die. */
+bool ol_roles_answer(const struct ol_roles *);
+
 /* The log's files were opened again. */
 void ol_roles_reopened(struct ol_roles *);
 
