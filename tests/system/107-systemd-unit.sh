@@ -80,7 +80,7 @@ SH
 group=$(id -gn)
 write_life() {
 	write_roles "listen unix:$sock mode=0660 group=$group access=operator;" \
-		"limit_of_pool" "$(task job "$T/job" 'limit memory=512m processes=64;')" \
+		"limit_of_pool" "$(task job "$T/job" 'limit memory=512m processes=20000;')" \
 		"pool app { listen unix:$T/app.sock mode=0660 group=$group;
 			program $APP; env GENERATION $1; ${pool_user:-} }"
 	sed -i '/^limit_of_pool$/d' "$T/outlast.conf"
