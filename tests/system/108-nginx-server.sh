@@ -29,21 +29,17 @@ start_outlastd
 wait_for 20 is_ready
 wait_for 10 answers "$T/shop.sock"
 
-mkdir "$T/pages"
-echo 'back in a moment' >"$T/pages/503.html"
 # alice:secret
 echo "alice:$(openssl passwd -apr1 secret)" >"$T/operators"
-chmod 644 "$T/operators" "$T/pages/503.html"
-chmod 755 "$T/pages"
+chmod 644 "$T/operators"
 port=$(free_port)
 sed -e "s|127.0.0.1:8080|127.0.0.1:$port|" \
 	-e "s|/run/outlast/shop.sock|$T/shop.sock|" \
 	-e "s|/run/outlast/tasks.sock|$sock|" \
-	-e "s|/usr/share/outlast|$T/pages|" \
 	-e "s|/etc/nginx/outlast.operators|$T/operators|" \
 	"$SRC/nginx/server.conf" >"$T/server.conf"
 expect 'lines that the substitution changed' \
-	"$(diff "$SRC/nginx/server.conf" "$T/server.conf" | grep -c '^>')" 7
+	"$(diff "$SRC/nginx/server.conf" "$T/server.conf" | grep -c '^>')" 6
 start_published server.conf
 serves_nginx() {
 	[[ $(http /) == 2* ]]
@@ -67,9 +63,11 @@ expect '1 MiB and a byte' "$(http /x --data-binary "@$T/too-large")" 413
 expect 'the operator without a password' "$(http '/ops/tasks/?state=failed')" 401
 expect 'the operator' \
 	"$(http "/ops/tasks/$id" -u alice:secret)" 200
-# A visitor is none, whatever he says.
-expect 'a retry by a visitor' "$(http "/tasks/$id/retry" -X POST \
+# A visitor may not name a type; the operator may.
+expect 'a submit by name' "$(http /tasks/report -d a=b \
 	-H 'Outlast-Access: operator')" 403
+expect 'the same by the operator' \
+	"$(http /ops/tasks/report -d a=b -u alice:secret)" 202
 
 # --- Under load: reloads of both. ---
 
@@ -103,9 +101,11 @@ load=$pid
 sleep 0.5
 stop "$outlastd" TERM 20
 expect 'while it is down' "$(http / -D "$T/head")" 503
-expect 'the page' "$(cat "$T/body")" 'back in a moment'
+grep -q 'Back in a moment' "$T/body" || fail "the page is $(cat "$T/body")"
 grep -qi '^Retry-After: 5' "$T/head" || fail 'no Retry-After'
-expect 'a submit while it is down' "$(http /report -d a=b)" 503
+expect 'a submit while it is down' "$(http /report -d a=b -D "$T/head")" 503
+grep -qi '^Retry-After: 5' "$T/head" || fail 'no Retry-After for a submit'
+expect 'its page by name' "$(http /_down)" 404
 start_outlastd
 wait_for 20 is_ready
 wait_for 10 serves_nginx
