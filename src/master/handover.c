@@ -59,8 +59,9 @@ static const struct ol_sheet_field master_fields[] = {
 	    struct ol_handover_listener, member, OL_SHEET_##kind, __VA_ARGS__)
 static const struct ol_sheet_field listener_fields[] = {
 	FIELD(fd, INT, 0, FD_MOST),
-	FIELD(backlog, INT, 0, INT32_MAX),
+	FIELD(backlog, INT, -1, INT32_MAX),
 	FIELD(address, CHARS, 0, OL_ADDR_TEXT - 1),
+	FIELD(activated, BOOL, FLAG),
 	FIELD(ours, BOOL, FLAG),
 	FIELD(dev, I64, ANY),
 	FIELD(ino, I64, ANY),

@@ -32,7 +32,7 @@ struct ol_handover_listener {
 	int fd;
 	int backlog;
 	char address[OL_ADDR_TEXT];
-	bool ours;
+	bool activated, ours;
 	int64_t dev, ino;
 };
 

@@ -992,6 +992,7 @@ set_up(struct ol_master *m)
 	if (open_log(m->conf) == -1)
 		return -1;
 	point_stderr(m);
+	ol_listeners_activate(&m->listeners);
 	m->pidfile = ol_pidfile_open(m->conf->pid, &m->predecessor);
 	if (m->pidfile == NULL)
 		return -1;
@@ -1099,6 +1100,7 @@ ol_master_run(struct ol_master *m)
 	m->predecessor = 0;
 	ol_log_notice(NULL, "outlastd %s started, pid %d", PACKAGE_VERSION,
 	    (int)getpid());
+	ol_listeners_warn(&m->listeners);
 	apply(m, m->conf, prepared, listeners, ol_clock_now());
 	free_listeners(listeners, n);
 	tick(m);
@@ -1120,6 +1122,7 @@ ol_master_free(struct ol_master *m)
 		ol_pool_free(m->pools[i]);
 	free(m->pools);
 	ol_roles_free(m->roles);
+	ol_listeners_release(&m->listeners);
 	for (i = 0; i < SIGNALS; i++)
 		ol_signal_free(m->signals[i]);
 	ol_alarm_free(m->alarm);

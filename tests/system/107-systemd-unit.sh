@@ -33,6 +33,9 @@ for name in plain users jit network; do
 	[ "$(lines 'outlast' "$T/verify.log")" = 0 ] ||
 		fail "$name: $(grep outlast "$T/verify.log")"
 done
+cp "$SRC/systemd/outlast.socket" "$units/plain"
+systemd-analyze verify --man=no "$units/plain/outlast.socket" \
+	>"$T/verify.log" 2>&1 || fail "the socket: $(cat "$T/verify.log")"
 # The checker sees what is wrong.
 sed -i 's/^Type=.*/Typ=notify/' "$units/jit/outlast.service"
 systemd-analyze verify --man=no "$units/jit/outlast.service" 2>&1 |
@@ -49,14 +52,18 @@ say "exposure: $level tenths; with users.conf $(exposure users)," \
 	"network.conf $(exposure network)"
 [ "$level" -le 15 ] || fail "exposure: $level tenths, more than 15"
 
-for tool in sysusers tmpfiles; do
-	command -v systemd-$tool >/dev/null || continue
+if [ "$(id -u)" = 0 ]; then
 	mkdir -p "$T/root/etc"
 	cp /etc/passwd /etc/group "$T/root/etc"
-	systemd-sysusers --root="$T/root" --replace=/usr/lib/sysusers.d/outlast.conf \
-		"$SRC/systemd/sysusers.d/outlast.conf" >"$T/sysusers.log" 2>&1 ||
-		{ [ "$(id -u)" -ne 0 ] || fail "sysusers: $(cat "$T/sysusers.log")"; }
-done
+	systemd-sysusers --root="$T/root" "$SRC/systemd/sysusers.d/outlast.conf" \
+		>"$T/sysusers.log" 2>&1 || fail "sysusers: $(cat "$T/sysusers.log")"
+	mkdir -p "$T/root/run"
+	systemd-tmpfiles --root="$T/root" --create \
+		"$SRC/systemd/tmpfiles.d/outlast.conf" >"$T/tmpfiles.log" 2>&1 ||
+		fail "tmpfiles: $(cat "$T/tmpfiles.log")"
+	expect 'the folder for server code' \
+		"$(stat -c %a "$T/root/run/outlast/app")" 750
+fi
 if [ "$(id -u)" = 0 ]; then
 	for name in outlast outlast-run; do
 		grep -q "^$name:" "$T/root/etc/passwd" ||

@@ -99,6 +99,7 @@ static struct ol_handover_listener listeners[2] = {
 	{ .fd = 6,
 	    .backlog = 5,
 	    .address = "unix:/a b/%",
+	    .activated = true,
 	    .ours = true,
 	    .dev = 66,
 	    .ino = INT64_MIN },
