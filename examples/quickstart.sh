@@ -160,7 +160,7 @@ build_programs()
 	cd "$build"
 	[ -f config.status ] ||
 	    "$tree/configure" --disable-shared --enable-static CFLAGS='-O2 -g'
-	make -j2 src/outlastd/outlastd examples/thumbnails/thumbnail \
+	make -j2 src/outlastd/outlastd src/ctl/outlastctl examples/thumbnails/thumbnail \
 	    examples/signup/signup examples/stopwatch/stopwatch
 	cd "$tree"
 }
@@ -600,7 +600,8 @@ finish()
 	  http://127.0.0.1:$port2/     sign up; mails arrive in $scratch/mail/new
 	  http://127.0.0.1:$port3/     start items, then: kill -TERM $(answering)
 	  tail -f $scratch/outlastd.log
-	  \$EDITOR $scratch/outlast.conf; kill -HUP $(pid_of outlastd)
+	  export OUTLAST_CONTROL=$scratch/control.sock; ${build#"$tree"/}/src/ctl/outlastctl status
+	  \$EDITOR $scratch/outlast.conf; ${build#"$tree"/}/src/ctl/outlastctl reload
 	  examples/quickstart.sh --stop
 	END
 }

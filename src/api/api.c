@@ -185,6 +185,7 @@ ol_api_new(
 
 	api->engine = engine;
 	api->conf = conf;
+	api->waits_max = SIZE_MAX;
 	LIST_INIT(&api->exchanges);
 	TAILQ_INIT(&api->reading);
 	ol_log_about(&api->log, "api");
@@ -221,4 +222,10 @@ void
 ol_api_configure(struct ol_api *api, const struct ol_conf *conf)
 {
 	api->conf = conf;
+}
+
+void
+ol_api_limit_waits(struct ol_api *api, size_t most)
+{
+	api->waits_max = most;
 }

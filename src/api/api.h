@@ -23,6 +23,10 @@ struct ol_api *ol_api_new(
 void ol_api_free(struct ol_api *);
 void ol_api_configure(struct ol_api *, const struct ol_conf *conf);
 
+/* How many requests may wait for a task at once: so that there are connections
+ * left for others. At first as many as there are. */
+void ol_api_limit_waits(struct ol_api *, size_t most);
+
 /* One listener's way in. Owned by whoever owns the server. */
 struct ol_door {
 	struct ol_api *api;

@@ -263,6 +263,16 @@ read_fetch_other(struct ol_envelope *e, const struct value *v)
 	return true;
 }
 
+/* Scripts of before Sec-Fetch-*; apps send their own name when they navigate.
+ */
+static bool
+read_requested_with(struct ol_envelope *e, const struct value *v)
+{
+	if (strcasecmp(v->text, "XMLHttpRequest") == 0)
+		e->says_mode = true;
+	return true;
+}
+
 static bool
 read_fetch_site(struct ol_envelope *e, const struct value *v)
 {
@@ -340,6 +350,7 @@ static const struct row {
 	ROW("HTTP_SEC_FETCH_DEST", CLIENTS, read_fetch_other),
 	ROW("HTTP_SEC_FETCH_USER", CLIENTS, read_fetch_other),
 	ROW("HTTP_SEC_FETCH_SITE", CLIENTS, read_fetch_site),
+	ROW("HTTP_X_REQUESTED_WITH", CLIENTS, read_requested_with),
 	ROW("HTTP_ORIGIN", CLIENTS, read_origin),
 };
 

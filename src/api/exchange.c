@@ -21,6 +21,8 @@ release(struct ol_exchange *x)
 	LIST_REMOVE(x, link);
 	if (x->is_reading)
 		TAILQ_REMOVE(&x->api->reading, x, next);
+	if (x->is_wait)
+		x->api->nwaits--;
 	ol_fingerprint_free(x->fingerprint);
 	ol_body_free(x->body);
 	free(x->question);

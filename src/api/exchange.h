@@ -40,6 +40,7 @@ struct ol_api {
 	TAILQ_HEAD(ol_exchange_queue, ol_exchange) reading;
 	struct ol_wake *turn; /* rung for the next piece */
 	struct ol_quota complaints;
+	size_t nwaits, waits_max; /* exchanges that wait, or did */
 };
 
 /* What points into the parameters; gone once they are forgotten. */
@@ -64,6 +65,7 @@ struct ol_exchange {
 	bool is_async, is_duplicate;
 	int waits;     /* seconds that were asked for; -1: none were */
 	int64_t until; /* it waits for a task; 0: it does not */
+	bool is_wait;  /* counted in api->nwaits */
 	bool has_session;
 	uint8_t session[OL_SESSION_HASH];
 	struct ol_id id; /* of {id} */

@@ -54,7 +54,8 @@ static const char style[] =
     "@keyframes m{from{background-position:100%}to{background-position:0}}"
     "@media(prefers-reduced-motion){*{animation:none!important;"
     "transition:none!important}}"
-    "#t:empty,[hidden]{display:none}"
+    "#t:empty,#w:empty,[hidden]{display:none}"
+    "a{color:var(--a)}"
     "footer{margin-top:1.5rem;padding-top:1rem;"
     "border-top:1px solid var(--l);color:var(--m);font-size:.875rem}"
     "footer p:first-child{margin:0}"
@@ -63,18 +64,27 @@ static const char style[] =
 /*
  * A long poll of the object; what changed is taken from the page itself, which
  * is the only one that knows the words. At the end the page is loaded again,
- * and is the result then.
+ * and is the result then; a result that is saved as a file leaves this one on
+ * the screen, so that it says so first. Who is told not to ask so often (429)
+ * waits, too.
  */
 static const char script[] =
     "(function(){var d=document,m=d.querySelector('main'),"
     "u=location.pathname.replace(/\\/page$/,''),bad=0;"
+    "function put(i,t){d.getElementById(i).textContent=t}"
+    "function no(r){return r.status>=500||r.status==429}"
     "function local(){d.querySelectorAll('time').forEach(function(e){"
     "var t=new Date(e.dateTime),n=new Date();if(!isNaN(t))"
     "e.textContent=t.toLocaleString([],"
     "t.toDateString()==n.toDateString()?{timeStyle:'short'}:"
     "{dateStyle:'medium',timeStyle:'short'})})}"
+    "function end(){put('h',d.title='Finished');put('n','');put('t','');"
+    "put('w','');d.querySelector('progress').value=100;"
+    "put('s','Here is what came of it. When it is saved as a file, this page "
+    "may be closed; loading it again saves it once more.');"
+    "d.querySelector('footer p').hidden=true;location.reload();return 1}"
     "function show(n){var k=n.querySelector('main[data-etag]');"
-    "if(!k)return location.reload();"
+    "if(!k)return end();"
     "m.dataset.etag=k.dataset.etag;d.title=n.title;"
     "['h','n','t','s'].forEach(function(i){"
     "var o=d.getElementById(i),e=n.getElementById(i);"
@@ -85,13 +95,15 @@ static const char script[] =
     "async function watch(){for(;;){var at=Date.now();try{"
     "var r=await fetch(u,{headers:{'If-None-Match':m.dataset.etag,"
     "Prefer:'wait=30'}});"
-    "if(r.status>=500)throw r;"
-    "if(r.status==200){if((await r.json()).ended)return location.reload();"
-    "r=await fetch(location.href);if(r.status>=500)throw r;"
-    "show(new DOMParser().parseFromString(await r.text(),'text/html'))}"
+    "if(no(r))throw r;"
+    "if(r.status==200){if((await r.json()).ended)return end();"
+    "r=await fetch(location.href);if(no(r))throw r;"
+    "if(show(new DOMParser().parseFromString(await r.text(),'text/html')))"
+    "return}"
     "else if(r.status!=304)return location.reload();"
     "bad=0}catch(e){bad++}"
-    "d.getElementById('w').hidden=bad<2;"
+    "put('w',bad<2?'':"
+    "'The connection is interrupted. This page keeps trying.');"
     "await new Promise(function(f){setTimeout(f,"
     "bad?Math.min(bad*2,30)*1000:Math.max(0,1000+at-Date.now()))})}}"
     "local();watch()})()";
@@ -393,8 +405,9 @@ show(struct ol_exchange *x, const struct ol_object *object)
 	put_text(&p, etag);
 	put(&p, "\">\n");
 	put_progress(&p, object, has_percent);
-	put(&p, "<p id=\"w\" hidden>The connection is interrupted. This page "
-		"keeps trying.</p>\n<footer><p>You may leave this page open: "
+	/* Browsers for terminals show what is hidden, and do not refresh. */
+	put(&p, "<p id=\"w\"></p>\n<noscript><p><a href=\"page\">Look again"
+		"</a></p></noscript>\n<footer><p>You may leave this page open: "
 		"the result appears here. You may also come back to this "
 		"address later; loading it again starts nothing anew.</p>"
 		"<p>Submitted ");

@@ -73,8 +73,8 @@ is_ours(const char *name, size_t len)
 {
 	static const char *const ours[] = { "Status", "Content-Length",
 		"Connection", "Keep-Alive", "Transfer-Encoding", "Trailer",
-		"Upgrade", "X-Content-Type-Options", "Outlast-Task-Id",
-		"Outlast-State" };
+		"Upgrade", "X-Content-Type-Options", "Preference-Applied",
+		"Outlast-Task-Id", "Outlast-State", "Outlast-Duplicate" };
 	size_t i;
 
 	for (i = 0; i < sizeof(ours) / sizeof(ours[0]); i++)

@@ -15,10 +15,17 @@ ol_wait_begin(struct ol_exchange *x, int64_t unasked)
 		wait = 0;
 	if (wait > most)
 		wait = most;
+	/* It is a wish, and who only submits is to have a connection, too. */
+	if (x->api->nwaits >= x->api->waits_max)
+		wait = 0;
 	x->is_async = prefer->async && prefer->wait < 0;
 	if (prefer->wait >= 0)
 		x->waits = (int)(wait / OL_SEC(1));
-	x->until = wait > 0 ? ol_clock_after(ol_clock_now(), wait) : 0;
+	if (wait == 0)
+		return;
+	x->until = ol_clock_after(ol_clock_now(), wait);
+	x->is_wait = true;
+	x->api->nwaits++;
 }
 
 bool

@@ -9,7 +9,8 @@
 
 /*
  * From now on, as its parameters say; unasked: nanoseconds for who says
- * nothing. Sets x->until, and what Preference-Applied is to say.
+ * nothing. Sets x->until, and what Preference-Applied is to say. Once for an
+ * exchange; not at all when too many wait already.
  */
 void ol_wait_begin(struct ol_exchange *, int64_t unasked);
 

@@ -94,7 +94,7 @@ ol_addr_text(const struct ol_addr *addr, char *dst, size_t size)
 
 /* Remove what a dead server left at the path; 0 when the path is free. */
 static int
-clear_path(const struct ol_addr *addr)
+clear_path(const struct ol_addr *addr, int type)
 {
 	const char *path = ol_addr_path(addr);
 	struct stat st;
@@ -106,15 +106,16 @@ clear_path(const struct ol_addr *addr)
 		errno = ENOTSOCK;
 		return -1;
 	}
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	fd = socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd == -1)
 		return -1;
 	rc = connect(fd, &addr->u.sa, addr->len);
 	if (rc == -1 && errno == ECONNREFUSED)
 		rc = unlink(path);
 	else {
-		/* Connected, or a full backlog (EAGAIN): somebody serves. */
-		if (rc == 0 || errno == EAGAIN)
+		/* Connected, a full backlog (EAGAIN), or another type of
+		 * socket: somebody serves. */
+		if (rc == 0 || errno == EAGAIN || errno == EPROTOTYPE)
 			errno = EADDRINUSE;
 		rc = -1;
 	}
@@ -122,17 +123,17 @@ clear_path(const struct ol_addr *addr)
 	return rc;
 }
 
-int
-ol_addr_listen(const struct ol_addr *addr, int backlog, mode_t mode)
+static int
+listen_as(const struct ol_addr *addr, int type, int backlog, mode_t mode)
 {
 	const char *path = ol_addr_path(addr);
 	int fd, on = 1, saved;
 	mode_t mask;
 
-	if (path != NULL && clear_path(addr) == -1)
+	if (path != NULL && clear_path(addr, type) == -1)
 		return -1;
-	fd = socket(addr->u.sa.sa_family,
-	    SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	fd = socket(
+	    addr->u.sa.sa_family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd == -1)
 		return -1;
 	if (path == NULL &&
@@ -155,4 +156,16 @@ err:
 	close(fd);
 	errno = saved;
 	return -1;
+}
+
+int
+ol_addr_listen(const struct ol_addr *addr, int backlog, mode_t mode)
+{
+	return listen_as(addr, SOCK_STREAM, backlog, mode);
+}
+
+int
+ol_addr_listen_packets(const struct ol_addr *addr, int backlog, mode_t mode)
+{
+	return listen_as(addr, SOCK_SEQPACKET, backlog, mode);
 }

@@ -41,4 +41,7 @@ const char *ol_addr_text(const struct ol_addr *, char *dst, size_t size);
  */
 int ol_addr_listen(const struct ol_addr *, int backlog, mode_t mode);
 
+/* The same for packets (SOCK_SEQPACKET), of a unix address. */
+int ol_addr_listen_packets(const struct ol_addr *, int backlog, mode_t mode);
+
 #endif

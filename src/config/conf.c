@@ -83,12 +83,15 @@ ol_conf_free(struct ol_conf *conf)
 	}
 	free_logs(conf);
 	free_listens(conf);
+	free(conf->control.text);
+	free(conf->control.group);
 	ol_reader_free(conf->reading);
 	free(conf->file);
 	free(conf->pid);
 	free(conf->user);
 	free(conf->state);
 	free(conf->base);
+	free(conf->timezone);
 	free(conf);
 }
 
@@ -274,10 +277,31 @@ check_foreign_user(struct ol_draft *draft, const char *what, const char *name,
 	    what, name, conf->user);
 }
 
+/* Unless it is said where: beside the pid file. */
+static void
+place_control(struct ol_draft *draft)
+{
+	struct ol_conf_listen *control = &draft->conf->control;
+	const struct ol_directive *pid = draft->main.good[row_of("pid")];
+	int len;
+
+	if (control->text != NULL)
+		return;
+	len = (int)(strrchr(draft->conf->pid, '/') - draft->conf->pid);
+	if (asprintf(&control->text, "unix:%.*s/control.sock", len,
+		draft->conf->pid) == -1)
+		ol_must(NULL);
+	if (ol_addr_parse(&control->addr, control->text) == NULL)
+		return;
+	ol_diagnostic_error(draft->diagnostics, pid->words[1].place,
+	    "the folder's path is too long for a socket in it: write "
+	    "\"control unix:PATH;\" with a shorter one, or move the pid file");
+}
+
 /* One place where something listens. */
 struct listening {
 	const struct ol_conf_listen *listen;
-	const char *pool; /* NULL: the task API */
+	const char *pool; /* NULL: the task API, or "control" */
 	struct ol_place place;
 };
 
@@ -299,7 +323,13 @@ static void
 tell_same_address(struct ol_draft *draft, const struct listening *second,
     const struct listening *first)
 {
-	if (first->pool != NULL)
+	if (first->listen == &draft->conf->control ||
+	    second->listen == &draft->conf->control)
+		ol_diagnostic_error(draft->diagnostics, second->place,
+		    "\"%s\" is the address of \"control\" (by default beside "
+		    "the pid file), too: use another one",
+		    QUOTE(second->listen->text));
+	else if (first->pool != NULL)
 		ol_diagnostic_error(draft->diagnostics, second->place,
 		    "pool \"%s\" listens on \"%s\" already: every \"listen\" "
 		    "needs an address of its own",
@@ -317,14 +347,20 @@ static void
 check_listens(struct ol_draft *draft)
 {
 	const struct ol_conf *conf = draft->conf;
+	const struct ol_directive *control =
+	    draft->main.good[row_of("control")];
 	const struct ol_conf_pool *pool;
 	struct listening *all;
-	size_t n = 0, i, first = 0;
+	size_t n = 1, i, first = 0;
 
 	TAILQ_FOREACH (pool, &conf->pools, link)
 		n++;
 	all = ol_must(calloc(n + conf->nlisten + 1, sizeof(*all)));
 	n = 0;
+	/* Where nothing is written, whoever took its address is told. */
+	all[n++] = (struct listening){ &conf->control, NULL,
+		control != NULL ? control->words[1].place
+				: ol_reader_place(conf->reading, "pid", NULL) };
 	for (i = 0; i < conf->nlisten; i++)
 		if (conf->listen[i].text != NULL)
 			all[n++] = (struct listening){ &conf->listen[i], NULL,
@@ -489,6 +525,7 @@ read_all(struct ol_draft *draft, const struct ol_directives *of_file,
 	if (of_extra != NULL)
 		read_blocks(draft, of_extra);
 	check_own_user(draft);
+	place_control(draft);
 	check_listens(draft);
 	check_state_length(draft);
 	/* With other errors something may only be out of sight. */
@@ -515,6 +552,7 @@ load(const struct ol_world *world, const struct origin *from, FILE *errors,
 	TAILQ_INIT(&conf->tasks);
 	conf->uid = (uid_t)-1;
 	conf->gid = (gid_t)-1;
+	conf->control.gid = (gid_t)-1;
 	conf->shutdown_delay_max = -1;
 	conf->file = ol_must(strdup(from->file));
 	draft.conf = conf;

@@ -101,6 +101,7 @@ struct ol_conf_pool {
 	int recycle_requests;		  /* that it has answered */
 	int64_t recycle_memory;		  /* bytes of it in memory */
 	struct ol_conf_clock recycle_at;  /* local time */
+	char **on_crash;		  /* argv, as program; NULL: none */
 	const struct ol_directive *block; /* as written; the reading's */
 };
 
@@ -196,11 +197,13 @@ struct ol_conf {
 	char *user; /* the engine's; NULL: the master's own (not root) */
 	uid_t uid;  /* of user; (uid_t)-1 without one */
 	gid_t gid;
+	struct ol_conf_listen control; /* no backlog, no access */
 	char *state;		       /* folder; default /var/lib/outlast */
 	struct ol_conf_listen *listen; /* of the task API */
 	size_t nlisten;
 	char *base;	  /* of the task API's paths; default /tasks */
 	int64_t wait_max; /* ceiling of Prefer: wait; default 50s */
+	char *timezone;	  /* of clock times; NULL: the system's */
 	int64_t shutdown_delay, shutdown_delay_max; /* the whole stop's */
 	int64_t kill_grace;
 	struct ol_conf_store store;
@@ -257,10 +260,23 @@ void ol_conf_dump_masked(const struct ol_conf *, FILE *out);
 void ol_conf_print_table(FILE *out);
 
 /*
+ * Call fn for each directive of the top level and of the store block that says
+ * something else in now than in old, with whether a reload applies it.
+ */
+void ol_conf_differences(const struct ol_conf *old, const struct ol_conf *now,
+    void (*fn)(void *arg, const char *directive, bool reloadable), void *arg);
+
+/* Whether two blocks say the same. */
+bool ol_conf_same_pool(
+    const struct ol_conf_pool *, const struct ol_conf_pool *);
+bool ol_conf_same_task(
+    const struct ol_conf_task *, const struct ol_conf_task *);
+
+/*
  * Whether a process started for one block may serve on under the other: they
  * may differ in the number of processes, in the listener's mode, group and
  * backlog, and in the times that only the master keeps (recycle, kill_grace,
- * startup_time_limit, ping_response_time).
+ * startup_time_limit, ping_response_time), and in on_crash.
  */
 bool ol_conf_pool_same_process(
     const struct ol_conf_pool *, const struct ol_conf_pool *);

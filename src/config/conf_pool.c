@@ -35,6 +35,7 @@ ol_conf_pool_free(struct ol_conf_pool *pool)
 	if (pool == NULL)
 		return;
 	ol_draft_free_words(pool->program);
+	ol_draft_free_words(pool->on_crash);
 	ol_draft_free_env(pool->env, pool->nenv);
 	free(pool->listen.text);
 	free(pool->listen.group);

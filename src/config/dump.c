@@ -2,6 +2,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/must.h"
 #include "base/secret.h"
 #include "base/text.h"
 #include "config/conf.h"
@@ -156,7 +157,9 @@ static void
 write_parameters(FILE *out, const struct ol_option *option, const void *base)
 {
 	const struct ol_conf_listen *listen =
-	    option->kind == OL_KIND_LISTEN ? base : NULL;
+	    option->kind == OL_KIND_LISTEN || option->kind == OL_KIND_CONTROL
+		? base
+		: NULL;
 	const struct ol_option_parameter *p;
 	char buf[256];
 
@@ -250,6 +253,10 @@ write_listens(const struct dump *dump, const struct ol_option *option)
 	const struct ol_conf_listen *l = of_pool ? &pool->listen : conf->listen;
 	size_t n = of_pool ? 1 : conf->nlisten, i;
 
+	if (option->kind == OL_KIND_CONTROL) {
+		l = &conf->control;
+		n = 1;
+	}
 	for (i = 0; i < n; i++) {
 		const char *words[] = { l[i].text, NULL };
 
@@ -374,6 +381,7 @@ write_value(
 	case OL_KIND_PATH:
 	case OL_KIND_BASE:
 	case OL_KIND_TYPE:
+	case OL_KIND_ZONE:
 		words[0] = *(char *const *)field;
 		break;
 	case OL_KIND_DIRECTORY:
@@ -422,6 +430,7 @@ write_option(const struct dump *dump, const struct ol_option *option)
 		write_env(dump);
 		return;
 	case OL_KIND_LISTEN:
+	case OL_KIND_CONTROL:
 		write_listens(dump, option);
 		return;
 	case OL_KIND_BACKOFF:
@@ -449,6 +458,8 @@ write_option(const struct dump *dump, const struct ol_option *option)
 		    dump, option->name, (const char *const *)task->context);
 		break;
 	case OL_KIND_PROGRAM:
+		if (*(const char *const *const *)field == NULL)
+			return;
 		write_words(
 		    dump, option->name, *(const char *const *const *)field);
 		break;
@@ -528,6 +539,72 @@ void
 ol_conf_dump_masked(const struct ol_conf *conf, FILE *out)
 {
 	write_all(conf, out, true);
+}
+
+/* --- two configurations -------------------------------------------------- */
+
+/* What a row, or without one all rows of a block, say. To be freed. */
+static char *
+text_of(unsigned context, const void *target, const struct ol_option *option)
+{
+	char *text = NULL;
+	size_t size;
+	const struct dump dump = {
+		.out = ol_must(open_memstream(&text, &size)),
+		.indent = "",
+		.context = context,
+		.target = target,
+	};
+
+	if (option != NULL)
+		write_option(&dump, option);
+	else
+		write_rows(&dump);
+	if (fclose(dump.out) == EOF)
+		ol_must(NULL);
+	return text;
+}
+
+static bool
+is_same(unsigned context, const void *a, const void *b,
+    const struct ol_option *option)
+{
+	char *one = text_of(context, a, option);
+	char *other = text_of(context, b, option);
+	bool same = strcmp(one, other) == 0;
+
+	free(one);
+	free(other);
+	return same;
+}
+
+void
+ol_conf_differences(const struct ol_conf *old, const struct ol_conf *now,
+    void (*fn)(void *arg, const char *directive, bool reloadable), void *arg)
+{
+	const struct ol_option *option;
+	size_t i;
+
+	for (i = 0; (option = ol_options_row(i)) != NULL; i++) {
+		unsigned context = option->context & (OL_IN_MAIN | OL_IN_STORE);
+
+		if (context != 0 && option->conf != 0 &&
+		    !is_same(context, old, now, option))
+			fn(arg, option->name,
+			    (option->flags & OL_RELOADABLE) != 0);
+	}
+}
+
+bool
+ol_conf_same_pool(const struct ol_conf_pool *a, const struct ol_conf_pool *b)
+{
+	return is_same(OL_IN_POOL, a, b, NULL);
+}
+
+bool
+ol_conf_same_task(const struct ol_conf_task *a, const struct ol_conf_task *b)
+{
+	return is_same(OL_IN_TASK, a, b, NULL);
 }
 
 void

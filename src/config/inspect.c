@@ -215,9 +215,15 @@ check_pool(const struct ol_conf *conf, const struct ol_conf_pool *pool,
 		.directory_place = place_of(conf, pool->block, "directory"),
 		.account = account_of(pool->user, pool->uid, pool->gid),
 	};
+	struct runner teller = r;
 	const char *socket = ol_addr_path(&pool->listen.addr);
 
 	check_program(&r, diagnostics);
+	if (pool->on_crash != NULL) {
+		teller.program = pool->on_crash[0];
+		teller.program_place = place_of(conf, pool->block, "on_crash");
+		check_program(&teller, diagnostics);
+	}
 	check_directory(&r, diagnostics);
 	if (pool->user != NULL)
 		check_notify(conf, pool, &r.account, diagnostics);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/must.h"
 #include "config/conf.h"
@@ -15,6 +16,12 @@
 #include "config/world.h"
 
 #define QUOTE(word) ol_diagnostic_quote(word).text
+
+#define ZONES	    "/usr/share/zoneinfo"
+/* Without a dot: nothing outside, and no table of them. */
+#define ZONE_CHARACTERS \
+	"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz" \
+	"0123456789_+-/"
 
 void
 ol_kind_value_replace(char **field, const char *text)
@@ -263,6 +270,34 @@ set_type(const struct ol_setting *s, const struct ol_kind_slot *slot,
 	return 0;
 }
 
+/* What localtime() does not find, it takes for UTC without a word. */
+static int
+set_zone(const struct ol_setting *s, const struct ol_kind_slot *slot,
+    const struct ol_kind_value *value)
+{
+	char *path, magic[4] = "";
+	bool found = false;
+	int fd;
+
+	if (isalpha((unsigned char)*value->text) &&
+	    strspn(value->text, ZONE_CHARACTERS) == strlen(value->text)) {
+		if (asprintf(&path, ZONES "/%s", value->text) == -1)
+			ol_must(NULL);
+		fd = s->world->open_file(path);
+		found = fd != -1 && read(fd, magic, sizeof(magic)) == 4 &&
+			memcmp(magic, "TZif", 4) == 0;
+		if (fd != -1)
+			close(fd);
+		free(path);
+	}
+	if (!found)
+		return invalid(s, slot, value,
+		    "write the name of a file below " ZONES
+		    ", such as Europe/Vienna (Debian: package tzdata)");
+	ol_kind_value_replace(slot->field, value->text);
+	return 0;
+}
+
 static int
 set_group(const struct ol_setting *s, const struct ol_kind_slot *slot,
     const struct ol_kind_value *value)
@@ -309,6 +344,8 @@ ol_kind_value_set(const struct ol_setting *s, const struct ol_kind_slot *slot,
 		return set_base(s, slot, value);
 	case OL_KIND_TYPE:
 		return set_type(s, slot, value);
+	case OL_KIND_ZONE:
+		return set_zone(s, slot, value);
 	case OL_KIND_GROUP:
 		return set_group(s, slot, value);
 	default:

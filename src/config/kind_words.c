@@ -96,6 +96,8 @@ ol_kind_words_listen(const struct ol_setting *s)
 	if (s->context == OL_IN_POOL)
 		return &((struct ol_conf_pool *)s->target)->listen;
 	conf = s->target;
+	if (s->option->kind == OL_KIND_CONTROL)
+		return &conf->control;
 	return &conf->listen[conf->nlisten - 1];
 }
 
@@ -108,6 +110,15 @@ add_listen(struct ol_conf *conf)
 	    (struct ol_conf_listen){ .gid = (gid_t)-1 };
 }
 
+/* One in -g takes the place of the file's as a whole. */
+static void
+clear_control(struct ol_conf *conf)
+{
+	free(conf->control.text);
+	free(conf->control.group);
+	conf->control = (struct ol_conf_listen){ .gid = (gid_t)-1 };
+}
+
 static int
 set_listen(const struct ol_setting *s)
 {
@@ -115,12 +126,17 @@ set_listen(const struct ol_setting *s)
 	const char *text = s->directive->words[1].text, *wrong, *path;
 	struct ol_addr addr = { 0 };
 
-	if (s->context == OL_IN_MAIN)
+	if (s->option->kind == OL_KIND_CONTROL)
+		clear_control(s->target);
+	else if (s->context == OL_IN_MAIN)
 		add_listen(s->target);
 	listen = ol_kind_words_listen(s);
 	if ((wrong = ol_addr_parse(&addr, text)) != NULL)
 		return ol_kind_words_invalid(s, 1, wrong);
 	path = ol_addr_path(&addr);
+	if (path == NULL && s->option->kind == OL_KIND_CONTROL)
+		return ol_kind_words_invalid(
+		    s, 1, "write unix:PATH; it is for this machine alone");
 	if (path != NULL && path[0] != '/')
 		return ol_kind_words_invalid(
 		    s, 1, "write an absolute path after \"unix:\"");
@@ -136,6 +152,8 @@ static int
 set_program(const struct ol_setting *s)
 {
 	const struct ol_directive *d = s->directive;
+	size_t field =
+	    s->context == OL_IN_POOL ? s->option->pool : s->option->task;
 	char **program;
 	size_t i;
 
@@ -146,10 +164,7 @@ set_program(const struct ol_setting *s)
 	program = ol_must(calloc(d->nwords, sizeof(*program)));
 	for (i = 1; i < d->nwords; i++)
 		program[i - 1] = ol_must(strdup(d->words[i].text));
-	if (s->context == OL_IN_POOL)
-		((struct ol_conf_pool *)s->target)->program = program;
-	else
-		((struct ol_conf_task *)s->target)->program = program;
+	*(char ***)(void *)((char *)s->target + field) = program;
 	return 0;
 }
 
@@ -430,6 +445,7 @@ ol_kind_words_set(const struct ol_setting *s)
 	case OL_KIND_LOG:
 		return set_log(s);
 	case OL_KIND_LISTEN:
+	case OL_KIND_CONTROL:
 		return set_listen(s);
 	case OL_KIND_PROGRAM:
 		return set_program(s);

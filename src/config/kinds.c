@@ -33,7 +33,8 @@ field_of(const struct ol_setting *s)
 static struct ol_kind_slot
 parameter_slot(const struct ol_setting *s, const struct ol_option_parameter *p)
 {
-	char *base = s->option->kind == OL_KIND_LISTEN
+	char *base = s->option->kind == OL_KIND_LISTEN ||
+			     s->option->kind == OL_KIND_CONTROL
 			 ? (char *)ol_kind_words_listen(s)
 			 : s->target;
 
@@ -246,6 +247,7 @@ set_words(const struct ol_setting *s)
 		return 0;
 	case OL_KIND_LOG:
 	case OL_KIND_LISTEN:
+	case OL_KIND_CONTROL:
 	case OL_KIND_PROGRAM:
 	case OL_KIND_USER:
 	case OL_KIND_ENV:

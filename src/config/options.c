@@ -82,6 +82,12 @@ static const struct ol_option_parameter pool_parameters[] = {
 	{ .name = NULL },
 };
 
+static const struct ol_option_parameter control_parameters[] = {
+	{ "mode", OL_KIND_MODE, IN_LISTEN(mode), 0, 0777, "0600", NULL },
+	{ "group", OL_KIND_GROUP, 0, 0, 0, NULL, NULL },
+	{ .name = NULL },
+};
+
 static const struct ol_option_parameter api_parameters[] = {
 	LISTEN_PARAMETERS,
 	{ "access", OL_KIND_CHOICE, IN_LISTEN(access), 0, 0, NULL, accesses },
@@ -198,6 +204,18 @@ static const struct ol_option rows[] = {
 	    .help = "the folder of everything that must outlive a restart",
 	},
 	{
+	    .name = "control",
+	    .context = OL_IN_MAIN,
+	    .syntax = "unix:PATH [mode=0600] [group=NAME]",
+	    .kind = OL_KIND_CONTROL,
+	    .conf = IN_CONF(control),
+	    .least = 1,
+	    .most = 1,
+	    .parameters = control_parameters,
+	    .standard_shown = "control.sock beside the pid file, mode=0600",
+	    .help = "where outlastctl finds outlastd",
+	},
+	{
 	    .name = "listen",
 	    .context = OL_IN_MAIN,
 	    .syntax =
@@ -236,6 +254,18 @@ static const struct ol_option rows[] = {
 	    .flags = OL_RELOADABLE,
 	    .help =
 		"the longest wait for a task's end; less than the web server's patience",
+	},
+	{
+	    .name = "timezone",
+	    .context = OL_IN_MAIN,
+	    .syntax = "NAME",
+	    .kind = OL_KIND_ZONE,
+	    .conf = IN_CONF(timezone),
+	    .least = 1,
+	    .most = 1,
+	    .standard_shown = "the system's",
+	    .flags = OL_RELOADABLE,
+	    .help = "the time zone of clock times, such as Europe/Vienna",
 	},
 	{
 	    .name = "store",
@@ -682,6 +712,17 @@ static const struct ol_option rows[] = {
 	    .flags = OL_RELOADABLE,
 	    .help =
 		"replace each process at that age, after so many requests, at that size, at that time of day",
+	},
+	{
+	    .name = "on_crash",
+	    .context = OL_IN_POOL,
+	    .syntax = "PROGRAM [ARGUMENT ...]",
+	    .kind = OL_KIND_PROGRAM,
+	    .pool = IN_POOL(on_crash),
+	    .least = 1,
+	    .most = UINT_MAX,
+	    .flags = OL_RELOADABLE,
+	    .help = "a program that gets the report of each crash; no shell",
 	},
 	{
 	    .name = "retries",

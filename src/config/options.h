@@ -47,9 +47,11 @@ enum ol_kind {
 	OL_KIND_DIRECTORY,  /* the same; NULL for "scratch" */
 	OL_KIND_BASE,	    /* char *, a path of URLs */
 	OL_KIND_TYPE,	    /* char *, a media type */
+	OL_KIND_ZONE,	    /* char *, a file of the zone database */
 	OL_KIND_GROUP,	    /* struct ol_conf_listen: group, gid */
 	OL_KIND_LOG,	    /* logs, nlogs */
 	OL_KIND_LISTEN,	    /* struct ol_conf_listen; of struct ol_conf: many */
+	OL_KIND_CONTROL,    /* struct ol_conf_listen, of struct ol_conf */
 	OL_KIND_PROGRAM,    /* char **, NULL-terminated */
 	OL_KIND_USER,	    /* user, uid, gid */
 	OL_KIND_ENV,	    /* env, nenv */

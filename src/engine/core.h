@@ -33,11 +33,12 @@ struct ol_engine {
 	struct ol_id_source ids;
 
 	/*
-	 * One timer for all that is due: the scheduler's tick, answers that
-	 * must not come from within the call, attempts that never began.
+	 * At the end of a round of the loop: the scheduler's tick, answers that
+	 * must not come from within the call, attempts that never began. What a
+	 * tick starts is written with what the round has ended.
 	 */
-	struct ol_timer *timer;
-	bool is_soon;		  /* set to go off at once */
+	struct ol_later *turn;
+	struct ol_timer *timer;	  /* the tick that is due without that */
 	struct ol_timer *late;	  /* the first of calls is answered too late */
 	struct ol_timer *loader;  /* read again what could not be read */
 	struct ol_timer *drainer; /* attempts with a deadline of their own */

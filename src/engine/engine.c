@@ -114,20 +114,15 @@ tell_running(struct ol_engine *e)
 }
 
 static void
-on_timer(void *arg)
+take_turn(void *arg)
 {
 	struct ol_engine *e = arg;
-	int64_t now = ol_clock_now(), next;
 
-	e->is_soon = false;
 	ol_attempt_reap(e);
 	ol_call_answer_soon(e);
 	if (e->loading)
 		return;
-	next = ol_scheduler_tick(e->scheduler, now);
-	/* What was asked for meanwhile has set the timer, to at once. */
-	if (!e->is_soon)
-		ol_timer_at(e->timer, next);
+	ol_timer_at(e->timer, ol_scheduler_tick(e->scheduler, ol_clock_now()));
 	tell_running(e);
 	tell_drained(e);
 }
@@ -158,10 +153,7 @@ on_spawner(void *arg, bool connected)
 void
 ol_core_soon(struct ol_engine *e)
 {
-	if (e->is_soon)
-		return;
-	e->is_soon = true;
-	ol_timer_at(e->timer, ol_clock_now());
+	ol_later_do(e->turn);
 }
 
 struct ol_store *
@@ -335,7 +327,8 @@ set_up(struct ol_engine *e)
 		.loop = loop, .spool = e->spool, .notify = e->options.notify
 	};
 
-	e->timer = ol_must(ol_timer_new(loop, on_timer, e));
+	e->turn = ol_must(ol_later_new(loop, take_turn, e));
+	e->timer = ol_must(ol_timer_new(loop, take_turn, e));
 	e->late = ol_must(ol_timer_new(loop, ol_call_late, e));
 	e->loader = ol_must(ol_timer_new(loop, ol_load_next, e));
 	e->drainer = ol_must(ol_timer_new(loop, ol_drain_tell, e));
@@ -404,6 +397,7 @@ ol_engine_free(struct ol_engine *e)
 	ol_programs_free(e->programs);
 	ol_backends_free(e->backends);
 	ol_scheduler_free(e->scheduler);
+	ol_later_free(e->turn);
 	ol_timer_free(e->timer);
 	ol_timer_free(e->late);
 	ol_timer_free(e->loader);

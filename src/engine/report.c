@@ -52,6 +52,17 @@ reason(const struct ol_item *item, char *buf, size_t size)
 	return buf;
 }
 
+/* The same of a task that gives up, which may be without an attempt of this
+ * life. */
+static const char *
+last_reason(const struct ol_item *item, const char *why)
+{
+	if (why[0] == '\0' && item != NULL && item->row != NULL &&
+	    item->row->state == OL_ROW_RUNNING)
+		return ": outlast itself ended meanwhile";
+	return why;
+}
+
 static void
 on_waiting(const struct ol_log *log, const struct ol_queue *q,
     const struct ol_task *task, const struct ol_item *item, const char *why,
@@ -123,7 +134,7 @@ ol_report_moved(const struct ol_engine *e, const struct ol_task *task,
 		break;
 	case OL_EVENT_GAVE_UP:
 		ol_log_warn(&log, "attempt %u failed%s; it was the last one",
-		    task->attempt, why);
+		    task->attempt, last_reason(item, why));
 		break;
 	case OL_EVENT_POISONED:
 		ol_log_warn(&log,

@@ -325,7 +325,7 @@ send_more(struct ol_client *client)
 	if (client->over || how == OL_OUTGOING_MORE)
 		return;
 	if (how == OL_OUTGOING_FAULT) {
-		finish(client, OL_CLIENT_CLOSED,
+		finish(client, OL_CLIENT_NO_BODY,
 		    "the body of the request cannot be read: %s",
 		    strerror(error));
 		return;

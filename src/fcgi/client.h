@@ -30,10 +30,9 @@ enum ol_client_end {
 	/* Refused, no such path, a full backlog, FCGI_OVERLOADED, closed before
 	 * a byte was sent: the application has not seen the request. */
 	OL_CLIENT_UNREACHABLE,
-	/* It closed the connection before its end; or the body of the request
-	 * could not be read any more, and we did. */
-	OL_CLIENT_CLOSED,
-	OL_CLIENT_BAD, /* what it sent is no reply in FastCGI */
+	OL_CLIENT_CLOSED,  /* it closed the connection before its end */
+	OL_CLIENT_BAD,	   /* what it sent is no reply in FastCGI */
+	OL_CLIENT_NO_BODY, /* that of the request cannot be read any more */
 };
 
 struct ol_client_events {

@@ -101,48 +101,54 @@ end_headers(struct ol_request *request)
 	put(request, "\r\n", 2);
 }
 
-/* RFC 9110: for people who read "curl -i"; nginx adds none of its own. */
+/* RFC 9110 and its kin: for people who read "curl -i"; nginx adds none of its
+ * own. Those that we answer, and those that applications do. */
 static const char *
 reason(int status)
 {
-	switch (status) {
-	case 200:
-		return " OK";
-	case 202:
-		return " Accepted";
-	case 204:
-		return " No Content";
-	case 303:
-		return " See Other";
-	case 304:
-		return " Not Modified";
-	case 400:
-		return " Bad Request";
-	case 403:
-		return " Forbidden";
-	case 404:
-		return " Not Found";
-	case 405:
-		return " Method Not Allowed";
-	case 409:
-		return " Conflict";
-	case 410:
-		return " Gone";
-	case 413:
-		return " Content Too Large";
-	case 422:
-		return " Unprocessable Content";
-	case 431:
-		return " Request Header Fields Too Large";
-	case 500:
-		return " Internal Server Error";
-	case 502:
-		return " Bad Gateway";
-	case 503:
-		return " Service Unavailable";
-	default:
-		return "";
-	}
+	static const struct {
+		int status;
+		const char *reason;
+	} reasons[] = {
+		{ 200, " OK" },
+		{ 201, " Created" },
+		{ 202, " Accepted" },
+		{ 204, " No Content" },
+		{ 206, " Partial Content" },
+		{ 301, " Moved Permanently" },
+		{ 302, " Found" },
+		{ 303, " See Other" },
+		{ 304, " Not Modified" },
+		{ 307, " Temporary Redirect" },
+		{ 308, " Permanent Redirect" },
+		{ 400, " Bad Request" },
+		{ 401, " Unauthorized" },
+		{ 403, " Forbidden" },
+		{ 404, " Not Found" },
+		{ 405, " Method Not Allowed" },
+		{ 406, " Not Acceptable" },
+		{ 408, " Request Timeout" },
+		{ 409, " Conflict" },
+		{ 410, " Gone" },
+		{ 412, " Precondition Failed" },
+		{ 413, " Content Too Large" },
+		{ 415, " Unsupported Media Type" },
+		{ 422, " Unprocessable Content" },
+		{ 425, " Too Early" },
+		{ 429, " Too Many Requests" },
+		{ 431, " Request Header Fields Too Large" },
+		{ 500, " Internal Server Error" },
+		{ 501, " Not Implemented" },
+		{ 502, " Bad Gateway" },
+		{ 503, " Service Unavailable" },
+		{ 504, " Gateway Timeout" },
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++)
+		if (reasons[i].status == status)
+			return reasons[i].reason;
+	return "";
 }
 
 void

@@ -105,6 +105,20 @@ write_escaped(FILE *f, const char *report, size_t len)
 	return 0;
 }
 
+char *
+ol_crash_escape(const char *report, size_t len)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *f = ol_must(open_memstream(&text, &size));
+
+	if (write_escaped(f, report, len) == -1 ||
+	    (len > 0 && report[len - 1] != '\n' && fputc('\n', f) == EOF) ||
+	    fclose(f) == EOF)
+		ol_must(NULL);
+	return text;
+}
+
 /* Remove the oldest file while there are more than are kept. */
 static void
 prune(const struct ol_log *log, int folder)

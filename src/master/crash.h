@@ -31,6 +31,10 @@ int ol_crash_open(void);
 /* What was written there: malloc'ed, length in *len; NULL: nothing. */
 char *ol_crash_read(int fd, size_t *len);
 
+/* A copy for people: escaped but for newlines and tabs, with a newline at its
+ * end. malloc'ed. */
+char *ol_crash_escape(const char *report, size_t len);
+
 /*
  * Keep the report as folder/name (0600, escaped but for newlines and tabs)
  * and remove all but the newest OL_CRASH_KEPT files. Returns the path,

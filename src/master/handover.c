@@ -83,6 +83,7 @@ static const struct ol_sheet_field pool_fields[] = {
 	FIELD(daily_due, I64, 0, INT64_MAX),
 	FIELD(daily_done, I64, 0, INT64_MAX),
 	FIELD(crashes, INT, 0, INT32_MAX),
+	FIELD(halted, I64, TIME),
 	END,
 };
 #undef FIELD

@@ -65,6 +65,7 @@ struct ol_handover_pool {
 	int64_t lost;
 	int64_t daily_due, daily_done;
 	int crashes;
+	int64_t halted;
 	struct ol_rapid rapid;
 	struct ol_handover_slot *slots;
 	size_t nslots;

@@ -14,12 +14,14 @@
 #include "base/must.h"
 #include "loop/alarm.h"
 #include "loop/loop.h"
+#include "master/control.h"
 #include "master/runtime.h"
 #include "master/master.h"
 #include "master/orphan.h"
 #include "master/pidfile.h"
 #include "master/pool.h"
 #include "master/reload.h"
+#include "master/report.h"
 #include "master/roles.h"
 #include "master/state.h"
 #include "master/upgrade.h"
@@ -37,6 +39,7 @@ enum { SIGNALS = 7 };
 struct ol_master {
 	struct ol_conf *conf;
 	const char *extra;
+	char *zone; /* $TZ that we were started with; NULL: none */
 	struct ol_house house;
 	struct ol_pidfile *pidfile;
 	pid_t predecessor;
@@ -48,6 +51,8 @@ struct ol_master {
 	unsigned generation; /* the highest of what is gone */
 	struct ol_roles_hooks roles_hooks;
 	struct ol_roles *roles; /* engine and spawner */
+	struct ol_control *control;
+	int64_t started;
 	struct ol_upward upward;
 	struct ol_timer *timer;
 	struct ol_alarm *alarm; /* times of the day */
@@ -71,6 +76,22 @@ static void tick(struct ol_master *);
 static void become(struct ol_master *);
 static void cancel_upgrade(struct ol_master *);
 static void look_at_clock(struct ol_master *);
+
+/*
+ * The time zone of this process, which has one alone: times of the day are the
+ * master's only.
+ */
+static void
+set_zone(const struct ol_master *m, const struct ol_conf *conf)
+{
+	const char *zone = conf->timezone != NULL ? conf->timezone : m->zone;
+
+	if (zone != NULL)
+		setenv("TZ", zone, 1);
+	else
+		unsetenv("TZ");
+	tzset();
+}
 
 /* --- The log. --- */
 
@@ -229,6 +250,7 @@ apply(struct ol_master *m, const struct ol_conf *conf, int prepared,
 	size_t n = conf->nlisten, k;
 	int i;
 
+	set_zone(m, conf);
 	for (k = 0; k < conf->nlisten; k++)
 		ol_listener_apply(listeners[k], &conf->listen[k]);
 	ol_roles_apply(m->roles, conf, prepared, listeners, now);
@@ -621,17 +643,27 @@ on_quit(void *arg)
 	stop(arg, "SIGQUIT", true);
 }
 
-/* 0, or -1 and all is as before. */
+/*
+ * 0, or -1 and all is as before. answer, unless NULL, gets what there is to
+ * tell of a success, *told the errors in the file.
+ */
 static int
-reload(struct ol_master *m, int64_t now)
+reload(struct ol_master *m, struct ol_document *answer, char **told)
 {
 	struct ol_listener **listeners;
 	struct ol_conf *conf, *old = m->conf;
 	int prepared;
 	size_t n;
 
-	if ((conf = ol_reload_read(old, m->extra)) == NULL)
+	if ((conf = ol_reload_read(old, m->extra, told)) == NULL)
 		goto err0;
+	if (answer != NULL) {
+		/* Before what needs a restart is made as it was. */
+		ol_document_object(answer, "reload");
+		ol_reload_tell(answer, old, conf);
+		ol_document_object_end(answer);
+	}
+	ol_reload_keep(conf, old);
 	if ((!TAILQ_EMPTY(&conf->tasks) && ol_state_make(conf) == -1) ||
 	    (listeners = get_listeners(m, conf, &n)) == NULL)
 		goto err1;
@@ -641,7 +673,7 @@ reload(struct ol_master *m, int64_t now)
 		goto err3;
 	m->conf = conf;
 	point_stderr(m);
-	apply(m, conf, prepared, listeners, now);
+	apply(m, conf, prepared, listeners, ol_clock_now());
 	free_listeners(listeners, n);
 	ol_conf_free(old);
 	return 0;
@@ -656,11 +688,29 @@ err0:
 	return -1;
 }
 
+/* who asked: "SIGHUP" */
+static int
+begin_reload(struct ol_master *m, const char *who, struct ol_document *answer,
+    char **told)
+{
+	int rc;
+
+	ol_upward_reloading(&m->upward, ol_clock_now());
+	ol_log_notice(NULL, "%s: reloading %s", who, m->conf->file);
+	if ((rc = reload(m, answer, told)) == -1)
+		ol_log_error(
+		    NULL, "not reloaded: the old configuration stays in force");
+	else
+		ol_log_notice(NULL, "reloaded");
+	ol_upward_reloaded(&m->upward);
+	tick(m);
+	return rc;
+}
+
 static void
 on_hup(void *arg)
 {
 	struct ol_master *m = arg;
-	int64_t now = ol_clock_now();
 
 	if (m->stopping != 0) {
 		ol_log_notice(NULL, "SIGHUP: not reloading during a stop");
@@ -671,15 +721,7 @@ on_hup(void *arg)
 		m->reload_owed = true;
 		return;
 	}
-	ol_upward_reloading(&m->upward, now);
-	ol_log_notice(NULL, "SIGHUP: reloading %s", m->conf->file);
-	if (reload(m, now) == -1)
-		ol_log_error(
-		    NULL, "not reloaded: the old configuration stays in force");
-	else
-		ol_log_notice(NULL, "reloaded");
-	ol_upward_reloaded(&m->upward);
-	tick(m);
+	begin_reload(m, "SIGHUP", NULL, NULL);
 }
 
 static void
@@ -812,9 +854,15 @@ become(struct ol_master *m)
 
 	if (m->reload_owed)
 		kill(getpid(), SIGHUP); /* it is blocked, and stays */
+	/* What we were started with; "timezone" sets another one. */
+	if (m->zone != NULL)
+		setenv("TZ", m->zone, 1);
+	else
+		unsetenv("TZ");
 	save(m, &h);
 	ol_upgrade_execute(&m->upgrade, &m->command, &h);
 	ol_handover_fini(&h);
+	set_zone(m, m->conf);
 	ol_log_error(NULL, "not upgraded: the old binary goes on");
 	if (start_roles(m, ol_clock_now()) == -1)
 		ol_log_error(NULL, "the tasks are not served: reload");
@@ -887,6 +935,149 @@ on_chld(void *arg)
 	tick(m);
 }
 
+/* --- outlastctl. --- */
+
+static void
+answer_reload(struct ol_master *m, const char *by, struct ol_document *d)
+{
+	struct ol_document changes;
+	char *told = NULL, *line, *rest;
+	char who[96];
+	int rc;
+
+	snprintf(who, sizeof(who), "outlastctl (%s)", by);
+	ol_document_open(&changes);
+	rc = begin_reload(m, who, &changes, &told);
+	ol_document_close(&changes);
+	if (rc == 0) {
+		ol_document_flag(d, "ok", true);
+		ol_document_merge(d, &changes);
+	} else if (told == NULL)
+		ol_control_refuse(d, "failed",
+		    "not reloaded, the old configuration stays in force: the "
+		    "log of outlastd says why");
+	else {
+		ol_control_refuse(d, "configuration",
+		    "not reloaded, the old configuration stays in force");
+		ol_document_array(d, "lines");
+		for (rest = told; (line = strsep(&rest, "\n")) != NULL;)
+			if (*line != '\0')
+				ol_document_text(d, NULL, line);
+		ol_document_array_end(d);
+	}
+	ol_document_fini(&changes);
+	free(told);
+}
+
+static void
+answer_pools(struct ol_master *m, struct ol_document *d)
+{
+	int i;
+
+	ol_document_array(d, "pools");
+	for (i = 0; i < m->npools; i++)
+		ol_report_pool(d, NULL, m->pools[i], ol_clock_now());
+	ol_document_array_end(d);
+}
+
+static void
+answer_status(struct ol_master *m, struct ol_document *d)
+{
+	struct ol_roles_view roles = ol_roles_view(m->roles);
+	int64_t now = ol_clock_now();
+
+	ol_document_flag(d, "ok", true);
+	ol_document_text(d, "version", PACKAGE_VERSION);
+	ol_document_number(d, "pid", getpid());
+	ol_document_text(d, "state", m->stopping != 0 ? "stopping" : "running");
+	ol_document_time(
+	    d, "since", time(NULL) - (now - m->started) / OL_SEC(1));
+	ol_document_number(d, "uptime_ms", (now - m->started) / OL_MSEC(1));
+	ol_document_text(d, "file", m->conf->file);
+	if (TAILQ_EMPTY(&m->conf->tasks) && roles.engine == 0)
+		ol_document_null(d, "engine");
+	else {
+		ol_document_object(d, "engine");
+		ol_document_number(d, "pid", roles.engine);
+		ol_document_number(d, "spawner_pid", roles.spawner);
+		ol_document_flag(d, "wanted", ol_roles_count(m->roles).wanted);
+		ol_document_flag(d, "ready", roles.ready);
+		ol_document_flag(d, "current", roles.current);
+		ol_document_number(d, "running", roles.running);
+		ol_document_object_end(d);
+	}
+	answer_pools(m, d);
+}
+
+/* About one pool. NULL, or why not. */
+static const char *
+do_with_pool(struct ol_pool *pool, enum ol_control_verb verb)
+{
+	switch (verb) {
+	case OL_CONTROL_RECYCLE:
+		return ol_pool_recycle(pool, ol_clock_now());
+	case OL_CONTROL_STOP:
+		return ol_pool_halt(pool, ol_clock_now());
+	case OL_CONTROL_START:
+		return ol_pool_resume(pool, ol_clock_now());
+	default:
+		return NULL;
+	}
+}
+
+static void
+answer_pool(struct ol_master *m, const struct ol_control_request *request,
+    struct ol_document *d)
+{
+	struct ol_pool *pool = find_pool(m, request->pool);
+	const char *why_not;
+
+	if (pool == NULL) {
+		ol_control_refuse(d, "unknown_pool", "there is no such pool");
+		return;
+	}
+	why_not = do_with_pool(pool, request->verb);
+	if (why_not != NULL) {
+		ol_control_refuse(d, "state", why_not);
+		return;
+	}
+	tick(m);
+	/* It was removed, and the tick has seen its end. */
+	if ((pool = find_pool(m, request->pool)) == NULL) {
+		ol_control_refuse(d, "unknown_pool", "there is no such pool");
+		return;
+	}
+	ol_document_flag(d, "ok", true);
+	ol_report_pool(d, "pool", pool, ol_clock_now());
+}
+
+static void
+on_control(void *arg, const struct ol_control_request *request, const char *by,
+    struct ol_document *d)
+{
+	struct ol_master *m = arg;
+
+	if (ol_control_changes(request->verb)) {
+		ol_log_notice(NULL, "control: %s%s%s, by %s",
+		    ol_control_name(request->verb),
+		    request->pool[0] != '\0' ? " " : "", request->pool, by);
+		if (m->stopping != 0 || m->yielding) {
+			ol_control_refuse(
+			    d, "stopping", "outlastd is being stopped");
+			return;
+		}
+	}
+	if (request->verb == OL_CONTROL_RELOAD)
+		answer_reload(m, by, d);
+	else if (ol_control_takes_pool(request->verb))
+		answer_pool(m, request, d);
+	else if (request->verb == OL_CONTROL_POOLS) {
+		ol_document_flag(d, "ok", true);
+		answer_pools(m, d);
+	} else
+		answer_status(m, d);
+}
+
 /* --- Start and end. --- */
 
 struct ol_master *
@@ -899,6 +1090,8 @@ ol_master_new(struct ol_conf *conf, const char *extra)
 
 	m->conf = conf;
 	m->extra = extra;
+	if (getenv("TZ") != NULL)
+		m->zone = ol_must(strdup(getenv("TZ")));
 	m->upward.fd = m->stderr_fd = m->folder_lock = -1;
 	ol_upgrade_init(&m->upgrade);
 	m->hooks.on_change = on_change;
@@ -1052,7 +1245,7 @@ resume_pools(struct ol_master *m, const struct ol_handover *h,
 
 	m->pools = ol_must(calloc(h->npools + 1, sizeof(*m->pools)));
 	for (i = 0; i < h->npools; i++)
-		m->pools[m->npools++] = ol_pool_resume(&m->house, &m->hooks,
+		m->pools[m->npools++] = ol_pool_take_over(&m->house, &m->hooks,
 		    find_conf(m->conf, h->pools[i].name), listeners,
 		    &h->pools[i]);
 }
@@ -1069,6 +1262,11 @@ ol_master_resume(struct ol_master *m, const struct ol_handover *h)
 		return 1;
 	ol_log_notice(NULL, "outlastd %s took over, pid %d", PACKAGE_VERSION,
 	    (int)getpid());
+	/* Whoever asked the old one has lost the connection. */
+	m->control = ol_control_open(
+	    m->house.loop, &m->conf->control, m->conf->uid, on_control, m);
+	m->started = now;
+	set_zone(m, m->conf);
 	resume_pools(m, h, listeners);
 	if (start_roles(m, now) == -1)
 		ol_log_error(NULL, "the tasks are not served: reload");
@@ -1096,6 +1294,13 @@ ol_master_run(struct ol_master *m)
 		free_listeners(listeners, n);
 		return 1;
 	}
+	m->control = ol_control_open(
+	    m->house.loop, &m->conf->control, m->conf->uid, on_control, m);
+	if (m->control == NULL) {
+		free_listeners(listeners, n);
+		return 1;
+	}
+	m->started = ol_clock_now();
 	/* Only a start may find what a dead master left. */
 	m->predecessor = 0;
 	ol_log_notice(NULL, "outlastd %s started, pid %d", PACKAGE_VERSION,
@@ -1118,6 +1323,7 @@ ol_master_free(struct ol_master *m)
 	ol_upgrade_cancel(&m->upgrade);
 	if (m->kept != NULL)
 		free_listeners(m->kept, m->nkept);
+	ol_control_close(m->control);
 	for (i = 0; i < m->npools; i++)
 		ol_pool_free(m->pools[i]);
 	free(m->pools);
@@ -1137,5 +1343,6 @@ ol_master_free(struct ol_master *m)
 	if (m->stderr_fd != -1)
 		close(m->stderr_fd);
 	ol_conf_free(m->conf);
+	free(m->zone);
 	free(m);
 }

@@ -360,6 +360,7 @@ ol_pool_new(const struct ol_house *house, const struct ol_pool_hooks *hooks,
 	pool->hooks = hooks;
 	pool->name = ol_must(strdup(name));
 	pool->generation = generation;
+	ol_messenger_init(&pool->messenger, pool->name);
 	return pool;
 }
 
@@ -382,6 +383,7 @@ ol_pool_free(struct ol_pool *pool)
 	ol_watch_free(pool->shut);
 	ol_watch_free(pool->wake);
 	ol_listener_unref(pool->listener);
+	ol_messenger_fini(&pool->messenger);
 	free(pool->name);
 	free(pool);
 }
@@ -467,7 +469,7 @@ ol_pool_apply(struct ol_pool *pool, const struct ol_conf_pool *conf,
 		ol_slot_set(slot, &rules, i, conf->processes);
 		if (renew)
 			ol_slot_recycle(slot, OL_SLOT_RELOAD, now);
-		if (!sleeps)
+		if (!sleeps && pool->halted == 0)
 			ol_slot_start(slot, now);
 	}
 	if (sleeps)
@@ -483,6 +485,7 @@ ol_pool_stop(struct ol_pool *pool, const char *why, bool no_limit, int64_t now)
 		ol_slot_stop(&pool->places[i]->slot, why, no_limit, now);
 	ol_daily_set(&pool->daily, NULL);
 	ol_rapid_set(&pool->rapid, 0, 0, 0);
+	pool->halted = 0;
 	wake_up(pool);
 	ol_watch_free(pool->shut);
 	pool->shut = NULL;
@@ -581,6 +584,9 @@ ol_pool_tick(struct ol_pool *pool, int64_t now)
 	arrange_shut(pool);
 	if ((when = ol_rapid_due(&pool->rapid)) < next)
 		next = when;
+	if ((when = ol_messenger_tick(&pool->messenger, pool->conf, now)) <
+	    next)
+		next = when;
 	if ((when = idle_due(pool)) < next)
 		next = when;
 	return next;
@@ -590,8 +596,15 @@ bool
 ol_pool_closed(
     const struct ol_pool *pool, struct ol_listener **listener, int64_t *due)
 {
-	if (pool->conf == NULL || (pool->rapid.state != OL_RAPID_STOPPED &&
-				      pool->rapid.state != OL_RAPID_TRYING))
+	if (pool->conf == NULL)
+		return false;
+	if (pool->halted != 0) {
+		*listener = pool->listener;
+		*due = ol_clock_after(pool->halted, pool->conf->rapid_retry);
+		return true;
+	}
+	if (pool->rapid.state != OL_RAPID_STOPPED &&
+	    pool->rapid.state != OL_RAPID_TRYING)
 		return false;
 	/* Beside a simple program that is tried nobody else may accept. */
 	if (pool->rapid.state == OL_RAPID_TRYING &&
@@ -652,7 +665,8 @@ ol_pool_has(const struct ol_pool *pool, pid_t pid)
 {
 	struct ol_place *place;
 
-	return find_pid(pool, pid, &place) != NULL;
+	return pid == pool->messenger.pid ||
+	       find_pid(pool, pid, &place) != NULL;
 }
 
 void
@@ -662,12 +676,18 @@ ol_pool_reaped(struct ol_pool *pool, pid_t pid, int status, int64_t now)
 	struct ol_process *p = find_pid(pool, pid, &place);
 	char how[64];
 
+	if (pid == pool->messenger.pid)
+		ol_messenger_reaped(&pool->messenger, status);
 	if (p == NULL)
 		return;
 	ol_process_ended(
 	    p, pool->house, place->index, pool->name, status, how, sizeof(how));
 	ol_slot_exited(&place->slot, p->generation, how,
 	    WIFEXITED(status) && WEXITSTATUS(status) == 0, now);
+	if (p->crash != NULL) {
+		ol_messenger_tell(&pool->messenger, p->pid, p->crash);
+		p->crash = NULL;
+	}
 	LIST_REMOVE(p, link);
 	ol_process_free(p);
 }
@@ -707,7 +727,7 @@ bool
 ol_pool_was_ready(const struct ol_pool *pool)
 {
 	/* One that is stopped must not keep the others from being ready. */
-	return pool->was_ready || pool->conf == NULL ||
+	return pool->was_ready || pool->conf == NULL || pool->halted != 0 ||
 	       pool->rapid.state == OL_RAPID_STOPPED;
 }
 
@@ -723,4 +743,96 @@ ol_pool_deadline(const struct ol_pool *pool)
 			last = when;
 	}
 	return last;
+}
+
+/* --- By command. --- */
+
+const char *
+ol_pool_recycle(struct ol_pool *pool, int64_t now)
+{
+	int i;
+
+	if (pool->conf == NULL)
+		return "the pool is being removed";
+	if (pool->halted != 0 || pool->rapid.state == OL_RAPID_STOPPED)
+		return "the pool is stopped: start it";
+	if (pool->asleep)
+		return "the pool is asleep, it has no process: the next "
+		       "request starts one";
+	for (i = 0; i < pool->conf->processes; i++) {
+		struct ol_slot *slot = &pool->places[i]->slot;
+
+		/* Nobody has used that one yet. */
+		if (slot->state != OL_SLOT_STARTING)
+			ol_slot_recycle(slot, OL_SLOT_COMMAND, now);
+	}
+	return NULL;
+}
+
+const char *
+ol_pool_halt(struct ol_pool *pool, int64_t now)
+{
+	int i;
+
+	if (pool->conf == NULL)
+		return "the pool is being removed";
+	if (pool->halted != 0)
+		return NULL;
+	pool->halted = now;
+	wake_up(pool);
+	pool->crashes = 0;
+	ol_rapid_set(&pool->rapid, pool->conf->rapid_crashes,
+	    pool->conf->rapid_window, pool->conf->rapid_retry);
+	for (i = 0; i < pool->nplaces; i++)
+		ol_slot_stop(&pool->places[i]->slot, "outlastctl", false, now);
+	return NULL;
+}
+
+const char *
+ol_pool_resume(struct ol_pool *pool, int64_t now)
+{
+	if (pool->conf == NULL)
+		return "the pool is being removed";
+	pool->halted = 0;
+	wake_up(pool);
+	if (pool->rapid.state != OL_RAPID_RUNNING)
+		ol_rapid_set(&pool->rapid, pool->conf->rapid_crashes,
+		    pool->conf->rapid_window, pool->conf->rapid_retry);
+	start_all(pool, now);
+	return NULL;
+}
+
+enum ol_pool_state
+ol_pool_state(const struct ol_pool *pool)
+{
+	if (pool->conf == NULL)
+		return OL_POOL_REMOVED;
+	if (pool->halted != 0)
+		return OL_POOL_STOPPED;
+	if (pool->rapid.state == OL_RAPID_STOPPED ||
+	    pool->rapid.state == OL_RAPID_TRYING)
+		return OL_POOL_FAILED;
+	return pool->asleep ? OL_POOL_ASLEEP : OL_POOL_RUNNING;
+}
+
+const struct ol_conf_pool *
+ol_pool_conf(const struct ol_pool *pool)
+{
+	return pool->conf;
+}
+
+int
+ol_pool_crashes(const struct ol_pool *pool, int64_t now)
+{
+	return ol_rapid_recent(&pool->rapid, now);
+}
+
+const struct ol_slot *
+ol_pool_slot(
+    const struct ol_pool *pool, int i, const struct ol_processes **processes)
+{
+	if (i >= pool->nplaces)
+		return NULL;
+	*processes = &pool->places[i]->processes;
+	return &pool->places[i]->slot;
 }

@@ -28,6 +28,14 @@ struct ol_pool_hooks {
 	void *arg;
 };
 
+enum ol_pool_state {
+	OL_POOL_RUNNING,
+	OL_POOL_ASLEEP,	 /* idle_timeout: the next request starts it */
+	OL_POOL_STOPPED, /* by command */
+	OL_POOL_FAILED,	 /* rapid_fail: tried again by itself */
+	OL_POOL_REMOVED, /* from the configuration; its processes leave */
+};
+
 struct ol_pool_count {
 	int wanted;
 	int ready;
@@ -105,11 +113,32 @@ void ol_pool_save(const struct ol_pool *, const struct ol_listeners *all,
  * it is stopped. Nothing is started or stopped. Takes the descriptors of its
  * processes, and references the listeners.
  */
-struct ol_pool *ol_pool_resume(const struct ol_house *,
+struct ol_pool *ol_pool_take_over(const struct ol_house *,
     const struct ol_pool_hooks *, const struct ol_conf_pool *conf,
     struct ol_listener *const *listeners, const struct ol_handover_pool *from);
 
 struct ol_pool_count ol_pool_count(const struct ol_pool *);
+
+/*
+ * What an operator asks for. Call ol_pool_tick() after each. NULL, or a static
+ * sentence saying why not. A pool that was halted stays so over a reload, is
+ * answered for as one that rapid_fail has stopped, and is resumed as that is.
+ */
+const char *ol_pool_recycle(struct ol_pool *, int64_t now);
+const char *ol_pool_halt(struct ol_pool *, int64_t now);
+const char *ol_pool_resume(struct ol_pool *, int64_t now);
+
+enum ol_pool_state ol_pool_state(const struct ol_pool *);
+
+/* NULL: it is being removed. Borrowed. */
+const struct ol_conf_pool *ol_pool_conf(const struct ol_pool *);
+
+/* Crashes in the window of rapid_fail. */
+int ol_pool_crashes(const struct ol_pool *, int64_t now);
+
+/* The i-th slot and its processes, borrowed; NULL behind the last. */
+const struct ol_slot *ol_pool_slot(
+    const struct ol_pool *, int i, const struct ol_processes **processes);
 
 /* The highest generation that a process of this pool has had. */
 unsigned ol_pool_generation(const struct ol_pool *);

@@ -42,6 +42,7 @@ ol_pool_save(const struct ol_pool *pool, const struct ol_listeners *all,
 		.daily_due = pool->daily.due,
 		.daily_done = pool->daily.done,
 		.crashes = pool->crashes,
+		.halted = pool->halted,
 		.rapid = pool->rapid,
 	};
 	strlcpy(to->name, pool->name, sizeof(to->name));
@@ -86,9 +87,9 @@ resume_place(struct ol_place *place, struct ol_listener *const *listeners,
 }
 
 struct ol_pool *
-ol_pool_resume(const struct ol_house *house, const struct ol_pool_hooks *hooks,
-    const struct ol_conf_pool *conf, struct ol_listener *const *listeners,
-    const struct ol_handover_pool *from)
+ol_pool_take_over(const struct ol_house *house,
+    const struct ol_pool_hooks *hooks, const struct ol_conf_pool *conf,
+    struct ol_listener *const *listeners, const struct ol_handover_pool *from)
 {
 	struct ol_pool *pool =
 	    ol_pool_new(house, hooks, from->name, from->generation);
@@ -102,6 +103,7 @@ ol_pool_resume(const struct ol_house *house, const struct ol_pool_hooks *hooks,
 	pool->killed = from->killed;
 	pool->lost = from->lost;
 	pool->crashes = from->crashes;
+	pool->halted = from->halted;
 	pool->rapid = from->rapid;
 	if (conf == NULL || from->listener == -1)
 		return pool;

@@ -3,6 +3,7 @@
 #define OL_MASTER_POOL_PARTS_H
 
 #include "master/daily.h"
+#include "master/messenger.h"
 #include "master/pool.h"
 #include "master/rapid.h"
 
@@ -27,11 +28,13 @@ struct ol_pool {
 	bool was_ready;
 	struct ol_daily daily; /* recycle at */
 	struct ol_rapid rapid;
-	int crashes;	       /* that rapid has not heard of */
-	bool held;	       /* the engine may accept */
-	bool asleep;	       /* idle: all slots are stopped */
-	struct ol_watch *wake; /* asleep: somebody connects */
-	struct ol_watch *shut; /* nobody accepts but to end it; NULL */
+	int crashes;		       /* that rapid has not heard of */
+	int64_t halted;		       /* by command, since when; 0: not */
+	bool held;		       /* the engine may accept */
+	bool asleep;		       /* idle: all slots are stopped */
+	struct ol_watch *wake;	       /* asleep: somebody connects */
+	struct ol_watch *shut;	       /* nobody accepts but to end it; NULL */
+	struct ol_messenger messenger; /* on_crash */
 	unsigned killed;
 	long long lost;
 };

@@ -325,6 +325,33 @@ ended_by_us(const struct ol_process *p, int status)
 				  WTERMSIG(status) == p->stop_signal));
 }
 
+/* What on_crash is told; not of an end that was asked for, or that is none of
+ * the program's. */
+static char *
+what_to_tell(const struct ol_process *p, int status, const char *how,
+    const char *report, size_t len)
+{
+	bool crashed;
+	char *text;
+
+	if (report != NULL)
+		return ol_crash_escape(report, len);
+	if (p->aborted)
+		crashed = true;
+	else if (p->killed != NULL)
+		crashed = false;
+	else if (WIFEXITED(status))
+		crashed = WEXITSTATUS(status) != 0 && !p->leaving;
+	else
+		crashed = !ended_by_us(p, status);
+	if (!crashed)
+		return NULL;
+	if (asprintf(&text, "%s%s\n", p->aborted ? "hung, and was ended: " : "",
+		how) == -1)
+		ol_must(NULL);
+	return text;
+}
+
 void
 ol_process_ended(struct ol_process *p, const struct ol_house *house, int slot,
     const char *pool, int status, char *how, size_t size)
@@ -357,6 +384,7 @@ ol_process_ended(struct ol_process *p, const struct ol_house *house, int slot,
 	    !(WIFEXITED(status) && WEXITSTATUS(status) == 0))
 		ol_log_warn(
 		    &p->log, "%lld work items are lost", (long long)p->tasks);
+	p->crash = what_to_tell(p, status, how, report, len);
 	free(report);
 }
 
@@ -374,6 +402,7 @@ ol_process_free(struct ol_process *p)
 	if (p->crash_fd != -1)
 		close(p->crash_fd);
 	ol_listener_unref(p->listener);
+	free(p->crash);
 	free(p);
 }
 

@@ -51,6 +51,9 @@ struct ol_process {
 	bool aborted;		      /* because it hung */
 	struct ol_listener *listener; /* a reference until it leaves */
 	int crash_fd;
+	/* Once it has ended: what there is to tell of a crash; NULL: it was
+	 * none. */
+	char *crash;
 	char *notify_path;
 	int notify_fd;
 	struct ol_watch *watch;
@@ -100,7 +103,7 @@ void ol_process_kill(struct ol_process *, const char *why);
 
 /*
  * After it was reaped: read what it had to say last, log and keep its crash
- * report. how[size] becomes a short phrase for the log.
+ * report, set crash. how[size] becomes a short phrase for the log.
  */
 void ol_process_ended(struct ol_process *, const struct ol_house *, int slot,
     const char *pool, int status, char *how, size_t size);

@@ -70,3 +70,14 @@ ol_rapid_due(const struct ol_rapid *r)
 {
 	return r->state == OL_RAPID_STOPPED ? r->due : OL_NEVER;
 }
+
+int
+ol_rapid_recent(const struct ol_rapid *r, int64_t now)
+{
+	unsigned kept = (unsigned)r->crashes, i;
+	int n = 0;
+
+	for (i = 0; i < kept && i < r->n; i++)
+		n += now - r->times[i] <= r->window;
+	return n;
+}

@@ -51,6 +51,9 @@ bool ol_rapid_try(struct ol_rapid *, int64_t now);
 /* A process is ready. True: it was the one on trial, start the others. */
 bool ol_rapid_ready(struct ol_rapid *, int64_t now);
 
+/* Crashes in the window until now, as far as they were counted. */
+int ol_rapid_recent(const struct ol_rapid *, int64_t now);
+
 /* When ol_rapid_try() is due; OL_NEVER. */
 int64_t ol_rapid_due(const struct ol_rapid *);
 

@@ -37,6 +37,7 @@ struct ol_roles {
 	const struct ol_conf *conf;
 	/* What the engine said. */
 	bool ready, drained;
+	uint32_t applied; /* the number of its configuration */
 	unsigned running;
 	bool deaf;    /* the engine was killed for its silence, and is there */
 	bool watched; /* a watchdog wants to know that the engine answers */
@@ -72,6 +73,7 @@ on_applied(struct ol_roles *r, uint32_t generation)
 {
 	if (generation != r->briefing.generation)
 		return;
+	r->applied = generation;
 	ol_log_info(&r->engine.log, "configuration %u is in force", generation);
 	ol_briefing_applied(&r->briefing);
 }
@@ -330,6 +332,7 @@ act_start(void *arg, bool engine)
 	r->ready = r->drained = r->stopping = r->removed = r->exiting = false;
 	r->stop_owed = r->exit_owed = false;
 	r->running = 0;
+	r->applied = 0;
 	r->deadline = 0;
 	if (start_one(r, &r->engine, "engine", ends[1]) == -1) {
 		kill(r->spawner.pid, SIGKILL);
@@ -696,4 +699,16 @@ int64_t
 ol_roles_deadline(const struct ol_roles *r)
 {
 	return r->stopping && r->engine.pid != 0 ? r->deadline : 0;
+}
+
+struct ol_roles_view
+ol_roles_view(const struct ol_roles *r)
+{
+	return (struct ol_roles_view){
+		.engine = r->engine.pid,
+		.spawner = r->spawner.pid,
+		.ready = r->ready && r->engine.pid != 0,
+		.current = r->applied == r->briefing.generation,
+		.running = r->running,
+	};
 }

@@ -35,6 +35,13 @@ struct ol_roles_count {
 	bool ready; /* submits are taken */
 };
 
+struct ol_roles_view {
+	pid_t engine, spawner; /* 0: there is none */
+	bool ready;	       /* submits are taken */
+	bool current;	       /* the engine has the configuration in force */
+	unsigned running;
+};
+
 /* hooks are borrowed. */
 struct ol_roles *ol_roles_new(struct ol_loop *, const struct ol_roles_hooks *);
 
@@ -113,6 +120,8 @@ void ol_roles_reaped(struct ol_roles *, pid_t pid, int status, int64_t now);
 void ol_roles_look(struct ol_roles *);
 
 struct ol_roles_count ol_roles_count(const struct ol_roles *);
+
+struct ol_roles_view ol_roles_view(const struct ol_roles *);
 
 /* When the stop's time is over; 0: there is no stop. */
 int64_t ol_roles_deadline(const struct ol_roles *);

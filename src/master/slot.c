@@ -43,8 +43,8 @@ leaving(const struct ol_slot *s)
 	return n;
 }
 
-static const char *
-reason_text(const struct ol_slot *s)
+const char *
+ol_slot_reason_text(enum ol_slot_reason reason)
 {
 	static const char *const texts[] = {
 		[OL_SLOT_RELOAD] = "reload",
@@ -52,9 +52,10 @@ reason_text(const struct ol_slot *s)
 		[OL_SLOT_REQUESTS] = "recycle requests",
 		[OL_SLOT_MEMORY] = "recycle memory",
 		[OL_SLOT_CLOCK] = "recycle at",
+		[OL_SLOT_COMMAND] = "outlastctl",
 	};
 
-	return texts[s->reason];
+	return texts[reason];
 }
 
 static int64_t
@@ -193,14 +194,22 @@ start_next(struct ol_slot *s, int64_t now)
 }
 
 static void
+note_recycle(struct ol_slot *s, int64_t now)
+{
+	s->recycled = now;
+	s->recycled_for = s->reason;
+}
+
+static void
 next_is_ready(struct ol_slot *s, int64_t now)
 {
 	struct ol_seat old = s->current;
 
+	note_recycle(s, now);
 	s->current = s->next;
 	memset(&s->next, 0, sizeof(s->next));
 	is_ready(s, now);
-	leave(s, &old, OL_LEAVER_BUDGET, reason_text(s), now);
+	leave(s, &old, OL_LEAVER_BUDGET, ol_slot_reason_text(s->reason), now);
 }
 
 /* --- Endings that were asked for. --- */
@@ -208,7 +217,9 @@ next_is_ready(struct ol_slot *s, int64_t now)
 static void
 make_way(struct ol_slot *s, int64_t now)
 {
-	leave(s, &s->current, OL_LEAVER_BUDGET, reason_text(s), now);
+	note_recycle(s, now);
+	leave(s, &s->current, OL_LEAVER_BUDGET, ol_slot_reason_text(s->reason),
+	    now);
 	s->renew = false;
 	start_soon(s, now);
 }
@@ -850,4 +861,27 @@ ol_slot_deadline(const struct ol_slot *s)
 		    s->leavers[i].deadline > last)
 			last = s->leavers[i].deadline;
 	return last;
+}
+
+bool
+ol_slot_failed(const struct ol_slot *s)
+{
+	switch (s->state) {
+	case OL_SLOT_BACKOFF:
+	case OL_SLOT_STARTING:
+		return s->pace != 0;
+	case OL_SLOT_UP:
+		return s->renew && s->renew_pace != 0;
+	case OL_SLOT_RENEWING:
+		return s->renew_pace != 0;
+	default:
+		return false;
+	}
+}
+
+bool
+ol_slot_is_recycled(const struct ol_slot *s)
+{
+	return s->state == OL_SLOT_RENEWING ||
+	       (s->state == OL_SLOT_UP && s->renew);
 }

@@ -65,6 +65,7 @@ enum ol_slot_reason {
 	OL_SLOT_REQUESTS,
 	OL_SLOT_MEMORY,
 	OL_SLOT_CLOCK,
+	OL_SLOT_COMMAND, /* outlastctl pool recycle */
 };
 
 #define OL_SLOT_SETTLED OL_SEC(1)
@@ -110,11 +111,13 @@ struct ol_slot {
 	bool waits;		    /* the log knows that it waits for room */
 	bool hold;		    /* another slot's turn; see ol_slot_hold */
 	enum ol_slot_reason reason; /* of renew, or of RENEWING */
-	const char *why;	    /* of the STOP in work */
-	bool no_limit;		    /* of the same */
-	const char *how;	    /* of the EXITED in work */
-	bool clean;		    /* of the same: exit 0 */
-	bool blocked;		    /* see ol_slot_block */
+	int64_t recycled;	    /* the last time that it was; 0: never */
+	enum ol_slot_reason recycled_for;
+	const char *why; /* of the STOP in work */
+	bool no_limit;	 /* of the same */
+	const char *how; /* of the EXITED in work */
+	bool clean;	 /* of the same: exit 0 */
+	bool blocked;	 /* see ol_slot_block */
 };
 
 /*
@@ -190,6 +193,15 @@ bool ol_slot_serves(const struct ol_slot *);
 
 /* Whether that generation is on its way out. */
 bool ol_slot_leaves(const struct ol_slot *, unsigned generation);
+
+/* Whether the last start failed, and the next one is tried by itself. */
+bool ol_slot_failed(const struct ol_slot *);
+
+/* Whether a recycle was asked for, and has not ended yet. */
+bool ol_slot_is_recycled(const struct ol_slot *);
+
+/* "reload", "recycle time", … */
+const char *ol_slot_reason_text(enum ol_slot_reason);
 
 /* Processes that have not been reaped. */
 int ol_slot_processes(const struct ol_slot *);

@@ -37,7 +37,8 @@ on_body(struct ol_request *request, enum ol_body_end end, void *arg)
 	    "{\"type\":\"urn:outlast:problem:pool-stopped\","
 	    "\"title\":\"The application does not run\","
 	    "\"status\":503,"
-	    "\"hint\":\"it crashed too often; it is tried again by itself\"}\n";
+	    "\"hint\":\"it was stopped, or crashed too often; "
+	    "the log of outlastd says which\"}\n";
 	struct ol_closed_door *door = arg;
 	int64_t left = door->retry - ol_clock_now();
 	char seconds[24];

@@ -22,7 +22,8 @@ struct ol_doors_door {
 	TAILQ_ENTRY(ol_doors_door) link;
 	struct ol_doors *doors;
 	struct ol_server *server;
-	char *text; /* its address, as written */
+	char *text;	    /* its address, as written */
+	size_t connections; /* that it may have */
 	int listener;
 	bool retiring;
 };
@@ -99,6 +100,7 @@ open_door(struct ol_doors *doors, const struct ol_conf *conf,
 	door->door.access = listen->access;
 	door->doors = doors;
 	door->listener = listener;
+	door->connections = options.max_connections;
 	door->text = ol_must(strdup(listen->text));
 	door->server =
 	    ol_server_new(doors->loop, &options, &doors->events, door);
@@ -150,8 +152,8 @@ ol_doors_arrange(
     struct ol_doors *doors, const struct ol_conf *conf, const int *listeners)
 {
 	struct ol_doors_door *door, *next;
+	size_t i, least = SIZE_MAX;
 	int failed = 0;
-	size_t i;
 
 	TAILQ_FOREACH_SAFE (door, &doors->list, link, next)
 		if (!is_listed(conf, door->text))
@@ -173,6 +175,11 @@ ol_doors_arrange(
 			failed++;
 		}
 	}
+	TAILQ_FOREACH (door, &doors->list, link)
+		if (!door->retiring && door->connections < least)
+			least = door->connections;
+	/* Also when all of them come through one door. */
+	ol_api_limit_waits(doors->api, least - least / 4);
 	return failed;
 }
 

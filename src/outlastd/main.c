@@ -18,6 +18,7 @@
 #include "base/order.h"
 #include "base/sealed.h"
 #include "config/conf.h"
+#include "ctl/reload.h"
 #include "master/handover.h"
 #include "master/master.h"
 #include "master/pidfile.h"
@@ -332,6 +333,29 @@ find_program(const char *name)
 }
 
 /*
+ * Ask the master, which tells what came of it; one that is too old to be asked
+ * is signalled.
+ */
+static int
+reload(const struct command *c, const struct ol_conf *conf)
+{
+	struct ol_ctl ctl = {
+		.program = "outlastd",
+		.socket = conf->control.text,
+	};
+	int code = ol_ctl_reload_try(&ctl);
+
+	if (code != EX_UNAVAILABLE)
+		return code;
+	if ((code = send_signal(c, conf)) == EX_OK)
+		fprintf(stderr,
+		    "outlastd: nobody answers at %s; the running outlastd was "
+		    "signalled, its log says what it has done\n",
+		    conf->control.text);
+	return code;
+}
+
+/*
  * We were started by ourselves (master/role.c). Whoever signals the whole
  * group means the master, which tells us what to do.
  */
@@ -387,7 +411,9 @@ main(int argc, char **argv)
 		return EX_CONFIG;
 	}
 	if (c.test || c.signo != 0) {
-		code = c.test ? test(&c, conf) : send_signal(&c, conf);
+		code = c.test		   ? test(&c, conf)
+		       : c.signo == SIGHUP ? reload(&c, conf)
+					   : send_signal(&c, conf);
 		ol_conf_free(conf);
 		return code;
 	}

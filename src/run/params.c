@@ -202,6 +202,14 @@ ol_params_make(struct ol_params *params, const struct ol_run_job *job,
 	return 0;
 }
 
+const char *
+ol_params_value(const struct ol_params *params, const char *name)
+{
+	const struct ol_pair *pair = find(params, name);
+
+	return pair != NULL ? pair->value : NULL;
+}
+
 void
 ol_params_fini(struct ol_params *params)
 {

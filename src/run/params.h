@@ -26,6 +26,9 @@ struct ol_params {
 int ol_params_make(struct ol_params *params, const struct ol_run_job *job,
     const char *notify, const char **why);
 
+/* The value of the first of that name, or NULL; borrowed. */
+const char *ol_params_value(const struct ol_params *, const char *name);
+
 void ol_params_fini(struct ol_params *);
 
 #endif

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/must.h"
+#include "run/reference.h"
 #include "run/response.h"
 #include "task/retry.h"
 
@@ -86,25 +87,40 @@ ol_response_judge(
 		return;
 	}
 	end->kind = "status";
-	if (!is_passing(reply->status)) {
-		end->ending.outcome = OL_OUTCOME_FAIL;
-		snprintf(end->message, sizeof(end->message),
-		    "the backend replied %d (no use to retry)", reply->status);
-		return;
+	end->ending.outcome = OL_OUTCOME_FAIL;
+	if (is_passing(reply->status)) {
+		end->ending.outcome = OL_OUTCOME_RETRY;
+		end->ending.delay = retry_after(after, now);
 	}
-	end->ending.outcome = OL_OUTCOME_RETRY;
-	end->ending.delay = retry_after(after, now);
+	/* Whether it is tried again, others say. */
 	if (end->ending.delay == -1)
 		snprintf(end->message, sizeof(end->message),
-		    "the backend replied %d (try later)", reply->status);
+		    "the backend replied %d", reply->status);
 	else
 		snprintf(end->message, sizeof(end->message),
-		    "the backend replied %d (try again in %lld s)",
+		    "the backend replied %d (Retry-After: %lld s)",
 		    reply->status, (long long)(end->ending.delay / OL_SEC(1)));
 }
 
 /* --- what is kept ----------------------------------------------------------
  */
+
+int64_t
+ol_response_length(const struct ol_reply *reply)
+{
+	const char *text = ol_reply_header(reply, "Content-Length");
+	int64_t length = 0;
+
+	if (text == NULL || *text == '\0' || reply->status == 204 ||
+	    reply->status == 304)
+		return -1;
+	for (; *text != '\0'; text++) {
+		if (!isdigit((unsigned char)*text) || length > INT64_MAX / 100)
+			return -1;
+		length = length * 10 + (*text - '0');
+	}
+	return length;
+}
 
 /* Of one connection (RFC 9110 §7.6.1), or ours to say. */
 static bool
@@ -121,8 +137,29 @@ is_left_out(const char *name)
 	return false;
 }
 
+static bool
+is_reference(const char *name)
+{
+	return strcasecmp(name, "Location") == 0 ||
+	       strcasecmp(name, "Content-Location") == 0;
+}
+
+static void
+put_header(FILE *out, const struct ol_reply_header *header, const char *uri)
+{
+	char *resolved = NULL;
+
+	if (is_left_out(header->name))
+		return;
+	if (is_reference(header->name))
+		resolved = ol_reference_resolve(uri, header->value);
+	fprintf(out, "%s: %s\n", header->name,
+	    resolved != NULL ? resolved : header->value);
+	free(resolved);
+}
+
 char *
-ol_response_text(const struct ol_reply *reply)
+ol_response_text(const struct ol_reply *reply, const char *uri)
 {
 	char *text = NULL;
 	size_t size, i;
@@ -130,9 +167,7 @@ ol_response_text(const struct ol_reply *reply)
 
 	fprintf(out, "%d\n", reply->status);
 	for (i = 0; i < reply->nheaders; i++)
-		if (!is_left_out(reply->headers[i].name))
-			fprintf(out, "%s: %s\n", reply->headers[i].name,
-			    reply->headers[i].value);
+		put_header(out, &reply->headers[i], uri);
 	fclose(out);
 	return ol_must(text);
 }

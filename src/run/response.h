@@ -3,6 +3,7 @@
 #ifndef OL_RUN_RESPONSE_H
 #define OL_RUN_RESPONSE_H
 
+#include <stdint.h>
 #include <time.h>
 
 #include "fcgi/reply.h"
@@ -14,9 +15,17 @@ void ol_response_judge(
     const struct ol_reply *, time_t now, struct ol_run_end *);
 
 /*
- * Status and headers as in struct ol_run_end's reply, without those that speak
- * of one connection or of the length; owned by the caller.
+ * How many bytes of content it promises; -1: it does not say, or has none, as
+ * that of its status never has any.
  */
-char *ol_response_text(const struct ol_reply *);
+int64_t ol_response_length(const struct ol_reply *);
+
+/*
+ * Status and headers as in struct ol_run_end's reply, without those that speak
+ * of one connection or of the length; owned by the caller. It will be read at
+ * another address than that of the request: where Location and Content-Location
+ * depend on it, they are resolved against uri, the request's.
+ */
+char *ol_response_text(const struct ol_reply *, const char *uri);
 
 #endif

@@ -19,10 +19,14 @@
 #include "run/response.h"
 #include "run/run_fastcgi.h"
 #include "run/tail.h"
+#include "run/variables.h"
 
 enum {
 	IN_MEMORY = 32 * 1024, /* a larger result goes to a file */
 };
+
+/* A host that takes no connection is not reached; its kernel may not say so. */
+#define CONNECT_MAX OL_SEC(60)
 
 struct ol_backends {
 	struct ol_loop *loop;
@@ -44,9 +48,14 @@ struct replay {
 	struct ol_notices notices;
 	char *path; /* of the notify socket; NULL: none */
 	struct ol_timer *timer;
-	int64_t deadline;
+	int64_t begun, deadline;
 	int64_t timeout, max_result;
 	enum ol_retry_on retry_on;
+	char *uri;		 /* that the client asked for; "": unknown */
+	bool head;		 /* of a request whose reply has no content */
+	bool reached;		 /* the backend may have seen the request */
+	int64_t bytes;		 /* that its reply promises; -1: it does not */
+	char name[OL_ADDR_TEXT]; /* of the backend, for people */
 	bool judged; /* end says how it ended; that is told from the loop */
 	bool done;   /* its end was told, or is not wanted */
 
@@ -68,6 +77,7 @@ free_replay(void *arg)
 	free(r->reply);
 	free(r->result_type);
 	free(r->path);
+	free(r->uri);
 	free(r);
 }
 
@@ -94,12 +104,45 @@ dispose(struct replay *r)
 	ol_loop_defer_free(r->backends->loop, free_replay, r);
 }
 
+static void
+judge(struct replay *r, enum ol_outcome outcome, const char *kind,
+    const char *why)
+{
+	struct ol_run_end *end = &r->end;
+
+	r->judged = true;
+	end->ending = (struct ol_ending){ .outcome = outcome,
+		.unreachable =
+		    kind != NULL && outcome == OL_OUTCOME_INTERRUPTED,
+		.delay = -1 };
+	end->kind = kind;
+	strlcpy(end->message, why, sizeof(end->message));
+}
+
+/* The application ended before it had sent what it promised. nginx breaks its
+ * answer off then, so that a visitor gets no half of a file for a whole one. */
+static bool
+is_cut(const struct replay *r)
+{
+	return r->end.ending.outcome == OL_OUTCOME_OK && !r->head &&
+	       r->bytes > (int64_t)r->result.len;
+}
+
 /* What came of the reply is the attempt's, when that is whole. */
 static void
 take_result(struct replay *r)
 {
 	struct ol_run_end *end = &r->end;
+	char why[OL_RUN_MESSAGE_MAX];
 
+	if (is_cut(r)) {
+		snprintf(why, sizeof(why),
+		    "its reply has %lld bytes, and its Content-Length says "
+		    "%lld",
+		    (long long)r->result.len, (long long)r->bytes);
+		judge(r, OL_OUTCOME_RETRY, "bad_reply", why);
+		return;
+	}
 	end->result = ol_spool_take(&r->result);
 	if (end->result == NULL && errno != 0) {
 		end->ending = (struct ol_ending){ .outcome = OL_OUTCOME_RETRY,
@@ -133,24 +176,21 @@ finish(struct replay *r, bool whole)
 	ol_body_free(result);
 }
 
-static void
-judge(struct replay *r, enum ol_outcome outcome, const char *kind,
-    const char *why)
-{
-	struct ol_run_end *end = &r->end;
-
-	r->judged = true;
-	end->ending = (struct ol_ending){ .outcome = outcome, .delay = -1 };
-	end->kind = kind;
-	strlcpy(end->message, why, sizeof(end->message));
-}
-
 /* --- its time ------------------------------------------------------------ */
+
+/* When it has waited long enough. */
+static int64_t
+limit_of(const struct replay *r)
+{
+	int64_t connected = ol_clock_after(r->begun, CONNECT_MAX);
+
+	return r->reached || r->deadline < connected ? r->deadline : connected;
+}
 
 static void
 arm(struct replay *r)
 {
-	int64_t when = r->judged ? 0 : r->deadline;
+	int64_t when = r->judged ? 0 : limit_of(r);
 
 	if (ol_notices_due(&r->notices) < when)
 		when = ol_notices_due(&r->notices);
@@ -171,6 +211,13 @@ time_out(struct replay *r)
 	bool again = r->retry_on == OL_RETRY_ON_TIMEOUT;
 	char why[OL_RUN_MESSAGE_MAX];
 
+	if (!r->reached) {
+		snprintf(why, sizeof(why), "%s: it took no connection in time",
+		    r->name);
+		judge(r, OL_OUTCOME_INTERRUPTED, "unreachable", why);
+		finish(r, false);
+		return;
+	}
 	snprintf(why, sizeof(why),
 	    "no whole reply after %g s, its timeout; the backend may still be "
 	    "at it",
@@ -192,7 +239,7 @@ on_timer(void *arg)
 	ol_notices_tell(&r->notices, now);
 	if (r->done || r->judged)
 		return;
-	if (r->deadline <= now)
+	if (limit_of(r) <= now)
 		time_out(r);
 	else
 		arm(r);
@@ -224,7 +271,10 @@ static const struct ol_notices_hands notices_hands = {
 static void
 on_connected(void *arg)
 {
-	(void)arg;
+	struct replay *r = arg;
+
+	r->reached = true;
+	arm(r);
 	OL_FAILPOINT("replay_sent");
 }
 
@@ -235,7 +285,8 @@ on_head(void *arg, const struct ol_reply *reply)
 	const char *type = ol_reply_header(reply, "Content-Type");
 
 	ol_response_judge(reply, time(NULL), &r->end);
-	r->reply = ol_response_text(reply);
+	r->reply = ol_response_text(reply, r->uri);
+	r->bytes = ol_response_length(reply);
 	if (type != NULL)
 		r->result_type = ol_must(strdup(type));
 }
@@ -283,11 +334,14 @@ on_end(void *arg, enum ol_client_end how, const char *why)
 		return;
 	case OL_CLIENT_UNREACHABLE:
 		judge(r, OL_OUTCOME_INTERRUPTED, "unreachable", why);
-		r->end.ending.unreachable = true;
 		break;
 	case OL_CLIENT_CLOSED:
 		judge(r, OL_OUTCOME_LOST, "crashed", why);
 		r->end.ending.crashed = true;
+		break;
+	case OL_CLIENT_NO_BODY:
+		/* Our fault: the backend did not crash. */
+		judge(r, OL_OUTCOME_LOST, "refused", why);
 		break;
 	case OL_CLIENT_BAD:
 		judge(r, OL_OUTCOME_RETRY, "bad_reply", why);
@@ -355,25 +409,39 @@ open_door(struct replay *r)
 		    backends->notify, strerror(errno));
 }
 
+/* The path and query that the client asked for. */
+static char *
+uri_of(const struct ol_run_job *job)
+{
+	const char *uri = job->recorded ? ol_variables_find(job, "REQUEST_URI")
+					: job->conf->backend->uri;
+
+	return ol_must(strdup(uri != NULL ? uri : ""));
+}
+
 static void
 begin(struct replay *r, const struct ol_run_job *job)
 {
 	struct ol_client_request request = { .body = job->payload };
+	const char *why, *method;
+	char what[OL_RUN_MESSAGE_MAX];
 	struct ol_params params;
-	const char *why;
 
 	if (ol_params_make(&params, job, r->path, &why) == -1) {
 		judge(r, OL_OUTCOME_FAIL, "refused", why);
 		goto out;
 	}
+	method = ol_params_value(&params, "REQUEST_METHOD");
+	r->head = method != NULL && strcmp(method, "HEAD") == 0;
 	request.params = params.list;
 	request.nparams = params.n;
 	r->client = ol_client_new(r->backends->loop, &job->conf->backend->addr,
 	    &request, &client_events, r);
 	if (r->client == NULL) {
-		judge(
-		    r, OL_OUTCOME_INTERRUPTED, "unreachable", strerror(errno));
-		r->end.ending.unreachable = true;
+		snprintf(what, sizeof(what),
+		    "%s: no connection can be made: %s", r->name,
+		    strerror(errno));
+		judge(r, OL_OUTCOME_INTERRUPTED, "unreachable", what);
 	}
 out:
 	ol_params_fini(&params);
@@ -395,6 +463,10 @@ ol_backends_start(struct ol_backends *backends, const struct ol_run_job *job,
 	ol_id_format(&job->id, id);
 	ol_log_about(&r->log, "task %s %s", id, conf->name);
 	r->timer = ol_must(ol_timer_new(backends->loop, on_timer, r));
+	ol_addr_text(&conf->backend->addr, r->name, sizeof(r->name));
+	r->uri = uri_of(job);
+	r->bytes = -1;
+	r->begun = now;
 	r->deadline = ol_clock_after(now, conf->timeout);
 	r->timeout = conf->timeout;
 	r->max_result = conf->max_result;

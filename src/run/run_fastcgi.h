@@ -31,10 +31,12 @@ void ol_backends_free(struct ol_backends *);
 /*
  * Start an attempt; job->conf has a backend. Always ends with on_end.
  *
- * A backend that could not be reached, or had no room, has seen nothing:
- * INTERRUPTED, unreachable. One that closed the connection early: LOST,
- * crashed. OL_RUN_CANCEL closes the connection at once, and so does
- * OL_RUN_KILL; a backend cannot be told to end, so OL_RUN_INTERRUPT waits.
+ * A backend that could not be reached, within a minute, or had no room, has
+ * seen nothing: INTERRUPTED, unreachable. One that closed the connection early:
+ * LOST, crashed. A reply of less than its Content-Length is none: RETRY,
+ * bad_reply. A body that cannot be read any more: LOST, and no crash.
+ * OL_RUN_CANCEL closes the connection at once, and so does OL_RUN_KILL; a
+ * backend cannot be told to end, so OL_RUN_INTERRUPT waits.
  */
 struct ol_running *ol_backends_start(struct ol_backends *,
     const struct ol_run_job *, const struct ol_run_events *, void *arg);

@@ -14,12 +14,14 @@
 #include "store/sqlite_db.h"
 #include "store/sqlite_schema.h"
 
-#define COLUMNS \
+#define SMALL_COLUMNS \
 	"seq, id, state, priority, attempt, refunds, crashes, first, " \
 	"cancelled, created, due, started, ended, payload_size, payload_file, " \
 	"result_size, result_file, type, owner, content_type, result_type, " \
-	"key_scope, key, key_hash, session, error, context, recorded, " \
-	"secrets, reply"
+	"key_scope, key, key_hash, session, error, "
+#define COLUMNS SMALL_COLUMNS "context, recorded, secrets, reply"
+/* The same places, without what may be large. */
+#define LIST_COLUMNS SMALL_COLUMNS "x'', recorded, x'', x''"
 
 static const char *const sql[OL_SQL_COUNT] = {
 	[OL_SQL_BEGIN] = "BEGIN IMMEDIATE",
@@ -76,22 +78,24 @@ static const char *const sql[OL_SQL_COUNT] = {
 			   "LEFT JOIN payload USING (seq) WHERE id = ?1",
 	[OL_SQL_RESULT] = "SELECT result_size, result_file, bytes FROM task "
 			  "LEFT JOIN result USING (seq) WHERE id = ?1",
-	[OL_SQL_LIST] =
-	    "SELECT " COLUMNS " FROM task WHERE seq > ?1 ORDER BY seq LIMIT ?2",
-	[OL_SQL_LIST + 1] =
-	    "SELECT " COLUMNS " FROM task INDEXED BY task_open WHERE state < "
-	    "10 AND seq > ?1 ORDER BY seq LIMIT ?2",
-	[OL_SQL_LIST + 2] =
-	    "SELECT " COLUMNS " FROM task INDEXED BY task_dead WHERE state >= "
-	    "12 AND seq > ?1 ORDER BY seq LIMIT ?2",
+	[OL_SQL_LIST] = "SELECT " LIST_COLUMNS
+			" FROM task WHERE seq > ?1 ORDER BY seq LIMIT ?2",
+	[OL_SQL_LIST + 1] = "SELECT " LIST_COLUMNS
+			    " FROM task INDEXED BY task_open WHERE state < "
+			    "10 AND seq > ?1 ORDER BY seq LIMIT ?2",
+	[OL_SQL_LIST + 2] = "SELECT " LIST_COLUMNS
+			    " FROM task INDEXED BY task_dead WHERE state >= "
+			    "12 AND seq > ?1 ORDER BY seq LIMIT ?2",
 	[OL_SQL_LIST + 3] =
-	    "SELECT " COLUMNS " FROM task WHERE seq BETWEEN 1 AND ?1 - 1 "
+	    "SELECT " LIST_COLUMNS " FROM task WHERE seq BETWEEN 1 AND ?1 - 1 "
 	    "ORDER BY seq DESC LIMIT ?2",
 	[OL_SQL_LIST + 4] =
-	    "SELECT " COLUMNS " FROM task INDEXED BY task_open WHERE state < "
+	    "SELECT " LIST_COLUMNS
+	    " FROM task INDEXED BY task_open WHERE state < "
 	    "10 AND seq BETWEEN 1 AND ?1 - 1 ORDER BY seq DESC LIMIT ?2",
 	[OL_SQL_LIST + 5] =
-	    "SELECT " COLUMNS " FROM task INDEXED BY task_dead WHERE state >= "
+	    "SELECT " LIST_COLUMNS
+	    " FROM task INDEXED BY task_dead WHERE state >= "
 	    "12 AND seq BETWEEN 1 AND ?1 - 1 ORDER BY seq DESC LIMIT ?2",
 };
 

@@ -243,8 +243,9 @@ struct ol_store_request *ol_store_attempts(
     struct ol_store *, const uint8_t *id, ol_store_fn *, void *arg);
 
 /*
- * One page. All tasks that have not ended, at start: states =
- * OL_ROW_UNFINISHED, limit = OL_STORE_LIST_MAX, page after page.
+ * One page, whose rows come without context, secrets and reply: a page of those
+ * would be a hundred megabytes. All tasks that have not ended, at start: states
+ * = OL_ROW_UNFINISHED, limit = OL_STORE_LIST_MAX, page after page.
  */
 struct ol_store_request *ol_store_list(
     struct ol_store *, const struct ol_list *, ol_store_fn *, void *arg);

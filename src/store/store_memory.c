@@ -381,6 +381,8 @@ list(struct memory *m, struct ol_store_request *request)
 		looked++;
 		answer->next = task->seq;
 		row = ol_memory_task_row(task);
+		row.context = row.secrets = row.reply =
+		    (struct ol_bytes){ NULL, 0 };
 		if (ol_list_matches(list, &row))
 			ol_store_request_add_row(request, ol_row_copy(&row));
 	}

@@ -34,6 +34,7 @@ struct backend {
 	/* What this round of the loop asks for: handed over as one. */
 	struct ol_store_requests gathered;
 	struct ol_later *round;
+	bool is_late; /* behind what others do at the end of the round, too */
 
 	pthread_mutex_t lock;
 	pthread_cond_t asked_or_closing;
@@ -50,6 +51,11 @@ hand_over(void *arg)
 {
 	struct backend *b = arg;
 
+	b->is_late = !b->is_late;
+	if (b->is_late) {
+		ol_later_do(b->round);
+		return;
+	}
 	pthread_mutex_lock(&b->lock);
 	STAILQ_CONCAT(&b->asked, &b->gathered);
 	pthread_cond_signal(&b->asked_or_closing);

@@ -114,9 +114,11 @@ ol_queue_file(struct ol_queue *q, struct ol_task *task)
 	case OL_TASK_PARKED:
 		ol_heap_add(&q->parked, task);
 		break;
+	case OL_TASK_FINISHING:
+		q->ending++;
+		break;
 	default:
-		if (ol_state_has_slot((enum ol_task_state)task->state))
-			q->running++;
+		q->busy += ol_state_is_busy((enum ol_task_state)task->state);
 		break;
 	}
 }
@@ -139,9 +141,11 @@ ol_queue_unfile(struct ol_queue *q, struct ol_task *task)
 	case OL_TASK_PARKED:
 		ol_heap_remove(&q->parked, task);
 		break;
+	case OL_TASK_FINISHING:
+		q->ending--;
+		break;
 	default:
-		if (ol_state_has_slot((enum ol_task_state)task->state))
-			q->running--;
+		q->busy -= ol_state_is_busy((enum ol_task_state)task->state);
 		break;
 	}
 }
@@ -156,7 +160,8 @@ bool
 ol_queue_has_slot(const struct ol_queue *q, int64_t now)
 {
 	return !q->removed && !q->paused && q->backoff_until <= now &&
-	       q->running < q->rules.concurrency;
+	       q->busy < q->rules.concurrency &&
+	       (q->busy + q->ending) / 2 < q->rules.concurrency;
 }
 
 struct ol_task *

@@ -32,7 +32,8 @@ struct ol_queue {
 	struct ol_heap parked;	/* by id */
 	uint32_t tasks;		/* in all states */
 	uint32_t submitted;	/* SUBMITTED: they count as waiting */
-	uint32_t running;	/* slots taken */
+	uint32_t busy;		/* of concurrency: they run, or are about to */
+	uint32_t ending;	/* FINISHING */
 
 	int64_t backoff_until; /* after an unreachable backend; 0: none */
 	int64_t backoff;       /* the last delay; 0: none since a success */
@@ -62,7 +63,11 @@ void ol_queue_unfile(struct ol_queue *, struct ol_task *);
 /* Scheduled, ready, retrying, and submitted to become one of these. */
 uint32_t ol_queue_waiting(const struct ol_queue *);
 
-/* Whether one task more may run now. */
+/*
+ * Whether one task more may run now. Ends that wait to be written do not count,
+ * but with what runs they are at most twice what may run: a slow store cannot
+ * pile them up.
+ */
 bool ol_queue_has_slot(const struct ol_queue *, int64_t now);
 
 /* The ready task that goes first, or NULL. */

@@ -9,7 +9,7 @@
 
 struct ol_rules {
 	uint32_t retries;     /* runs after the first */
-	uint32_t concurrency; /* running at once; 0: none can start now */
+	uint32_t concurrency; /* busy at once; 0: none can start now */
 	uint32_t max_waiting; /* scheduled, ready and retrying */
 	uint8_t poison_after; /* crashes of its host; 0: never */
 	bool durable;	      /* false: lost with the process */

@@ -12,7 +12,9 @@
  *            drops it. A task that can start at once is written as running.
  *   start    charged (attempt rises) and written, then spawned. Cancelled in
  *            between, it is not spawned. A failed write refunds it.
- *   end      holds its slot until written; a failed write is repeated.
+ *   end      holds its slot until written; a failed write is repeated. After
+ *            the last run another task may start meanwhile: the write of that
+ *            start goes with the one of the end, or behind it.
  *
  * A failed write means: known not to be on disk. What is unknown the store
  * must find out first. After one, nothing is started or written again for
@@ -218,7 +220,8 @@ void ol_scheduler_drain(
  */
 void ol_scheduler_stop(struct ol_scheduler *, struct ol_task *, enum ol_stop);
 
-/* Tasks with a slot. */
+/* Tasks with a slot: those that run, and those whose write is under way before
+ * or after that. */
 uint32_t ol_scheduler_running(const struct ol_scheduler *);
 
 /*

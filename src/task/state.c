@@ -134,13 +134,18 @@ ol_state_written(enum ol_task_event verdict)
 bool
 ol_state_has_slot(enum ol_task_state state)
 {
+	return state == OL_TASK_FINISHING || ol_state_is_busy(state);
+}
+
+bool
+ol_state_is_busy(enum ol_task_state state)
+{
 	switch (state) {
 	case OL_TASK_ENTERING:
 	case OL_TASK_STARTING:
 	case OL_TASK_RUNNING:
 	case OL_TASK_CANCELLING:
 	case OL_TASK_REVOKED:
-	case OL_TASK_FINISHING:
 	case OL_TASK_RETURNING:
 		return true;
 	default:

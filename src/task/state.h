@@ -9,22 +9,22 @@
 #include <stdbool.h>
 
 /*
- * Behind each state: where its tasks are. "Slot" is one of the type's
- * concurrency and one of the scheduler's runs; "write" is one in flight, or
- * one that failed and waits for the store to recover.
+ * Behind each state: where its tasks are. "Slot" is one of the scheduler's
+ * runs, and "busy" one of the type's concurrency, too; "write" is one in
+ * flight, or one that failed and waits for the store to recover.
  */
 enum ol_task_state {
 	OL_TASK_NONE,	    /* nowhere: before the submit, after the end */
 	OL_TASK_SUBMITTED,  /* invisible; write (the submit); no list */
-	OL_TASK_ENTERING,   /* invisible; write (submit and start); a slot */
+	OL_TASK_ENTERING,   /* invisible; write (submit and start); busy */
 	OL_TASK_SCHEDULED,  /* the queue's delayed heap */
 	OL_TASK_READY,	    /* the queue's ready and age heaps */
-	OL_TASK_STARTING,   /* write (the start, charged); a slot */
-	OL_TASK_RUNNING,    /* handed to the executor; a slot */
-	OL_TASK_CANCELLING, /* running and told to stop for good; a slot */
-	OL_TASK_REVOKED,    /* cancelled while written: that write; a slot */
+	OL_TASK_STARTING,   /* write (the start, charged); busy */
+	OL_TASK_RUNNING,    /* handed to the executor; busy */
+	OL_TASK_CANCELLING, /* running and told to stop for good; busy */
+	OL_TASK_REVOKED,    /* cancelled while written: that write; busy */
 	OL_TASK_FINISHING,  /* its last run ended: write (the end); a slot */
-	OL_TASK_RETURNING,  /* a run ended, more to come: write; a slot */
+	OL_TASK_RETURNING,  /* a run ended, more to come: write; busy */
 	OL_TASK_RETRYING,   /* the queue's delayed heap */
 	OL_TASK_PARKED,	    /* its type is not configured: the parked heap */
 	OL_TASK_ENDING,	    /* cancelled or lapsed unrun: write; no list */
@@ -80,8 +80,15 @@ enum ol_task_state ol_state_next(enum ol_task_state, enum ol_task_event);
  */
 enum ol_task_state ol_state_written(enum ol_task_event verdict);
 
-/* Whether its tasks take one of the type's concurrency. */
+/* Whether its tasks have one of the scheduler's runs. */
 bool ol_state_has_slot(enum ol_task_state);
+
+/*
+ * Whether they take one of the type's concurrency, too. What has ended for good
+ * and only waits for its write keeps nobody from starting; what returns does,
+ * as it may have to go first.
+ */
+bool ol_state_is_busy(enum ol_task_state);
 
 /*
  * The state as users see it ("ready", "running", …); NULL for what is

@@ -20,7 +20,7 @@ declare -A below=(
 	[master]='base config loop metrics'
 	[spawner]='base config loop metrics run'
 	[api]='base config loop metrics task fcgi run notify store engine'
-	[ctl]='base config loop metrics task fcgi'
+	[ctl]='base config'
 	[lib]='base loop fcgi'
 	[outlastd]='*'
 )
@@ -34,7 +34,7 @@ fastcgi.h	fcgi
 sqlite3.h	store/sqlite_db.c store/sqlite_find.c store/sqlite_owner.c store/sqlite_reads.c store/sqlite_rows.c store/sqlite_schema.c
 curl/*		run
 openssl/*	api/session.c api/fingerprint.c
-jansson.h	engine/failure.c
+jansson.h	engine/failure.c ctl
 libpq-fe.h	store
 amqp*.h		store
 cmocka.h	-

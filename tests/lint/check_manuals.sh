@@ -1,7 +1,8 @@
 #!/bin/bash
 # The manuals are well-formed and complete: every directive of the option table
 # stands in outlast.conf(5) and in the sample, every option in outlastd(8),
-# every public function in outlast(3), every state, variable and parameter of
+# every command and option of outlastctl in outlastctl(1), every public function
+# in outlast(3), every state, variable and parameter of
 # tasks in outlast-tasks(7).
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -18,7 +19,7 @@ has_item() {
 	grep -q -E "^\.(It|Ic)( .*)?[[:space:]\"]$2([[:space:]\"]|\$)" "$1"
 }
 
-for page in outlastd.8 outlast.conf.5 outlast.3 outlast-tasks.7; do
+for page in outlastctl.1 outlastd.8 outlast.conf.5 outlast.3 outlast-tasks.7; do
 	[ -n "$(manual $page)" ] || complain "there is no $page"
 done
 for page in $(sources . -- '*.[1-8]'); do
@@ -56,6 +57,34 @@ if help=$("$outlastd" --help 2>&1) && [ -n "$help" ]; then
 else
 	complain "outlastd --help failed: $(head -1 <<<"$help")"
 fi
+
+# Its --help is the table; that of each command has its options.
+page=$(manual outlastctl.1)
+outlastctl=${BUILD:-$ROOT/build/test}/src/ctl/outlastctl
+commands=$("$outlastctl" --help | sed -nE 's/^  ([a-z]+( [a-z]+)?)  .*/\1/p')
+[ -n "$commands" ] || complain 'outlastctl --help names no command'
+options=$("$outlastctl" --help)
+while read -r command; do
+	[ -n "$command" ] || continue
+	grep -q -E "^\.It Cm $command( |\$)" "$page" ||
+		complain "$page: no item for $command"
+	# shellcheck disable=SC2086 # two words
+	help=$("$outlastctl" $command --help) && [ -n "$help" ] ||
+		complain "outlastctl $command --help failed"
+	options+=$'\n'$help
+done <<<"$commands"
+for option in $(grep -oE '(^|[ [])--?[a-z][a-z-]*' <<<"$options" |
+	tr -d ' [' | sort -u); do
+	grep -q -E "Fl (Fl |-)?${option#-}([[:space:]|,]|\$)" "$page" ||
+		complain "$page: no Fl for $option"
+	[[ $option != --* ]] ||
+		grep -q -e "$option" src/ctl/outlastctl.bash ||
+		complain "src/ctl/outlastctl.bash: nothing about $option"
+done
+for word in $(tr ' ' '\n' <<<"$commands" | sort -u); do
+	grep -q -w "$word" src/ctl/outlastctl.bash ||
+		complain "src/ctl/outlastctl.bash: nothing about $word"
+done
 
 page=$(manual outlast.3)
 header=src/lib/outlast/outlast.h

@@ -48,6 +48,10 @@ cat >"$T/outlast.conf" <<-CONF
 		result_type text/html; concurrency 4; retries 0;
 		client_cancel on; max_waiting 100000;
 	}
+	task saved {
+		program /usr/bin/python3 $T/work $T; $program_user
+		result_type application/zip; concurrency 4;
+	}
 	task quick { program /bin/cat; $program_user concurrency 4; }
 	task many {
 		program $T/held $T/go; $program_user
@@ -150,6 +154,10 @@ grep -q 'drawing &lt;b&gt;page&lt;/b&gt; 3 &amp; 4' "$T/body" ||
 # Without scripts: what the page itself says, until it is the result.
 grep -q '<noscript><meta http-equiv="refresh" content="[0-9]*"></noscript>' \
 	"$T/body" || fail 'it does not refresh'
+# Nor do browsers for terminals, which also show what is hidden.
+grep -q '<noscript><p><a href="page">' "$T/body" || fail 'no link to it'
+! sed '/<script>/,$d' "$T/body" | grep -q 'interrupted' ||
+	fail 'it tells of an interruption that there is not'
 touch "$T/go"
 became() {
 	ask 'the page' 200 "/tasks/$held/page" "${navigate[@]}"
@@ -174,11 +182,11 @@ from browser import Browser
 folder, site = sys.argv[1:]
 go = folder + "/go"
 
-def submit(page, word):
+def submit(page, word, task="work"):
     """As the form of some site would."""
     page.open(site + "/tasks/livez")
-    page.run("document.body.innerHTML = '<form method=post action=/t/work "
-             "enctype=text/plain><input name=x></form>'")
+    page.run("document.body.innerHTML = '<form method=post "
+             f"action=/t/{task} enctype=text/plain><input name=x></form>'")
     page.run(f"document.forms[0].x.name = '{word}\\n'")
     page.run("document.forms[0].submit()")
 
@@ -201,6 +209,17 @@ for script in True, False:
             == "made of hold"
         assert page.run("location.pathname.endsWith('/page')")
         os.unlink(go)
+
+# A result that is saved as a file leaves the page on the screen.
+with Browser(folder) as page:
+    submit(page, "hold", "saved")
+    page.wait(20, "document.title == '45 % – In progress'")
+    open(go, "w").close()
+    page.wait(40, "document.title == 'Finished'")
+    assert page.run("document.querySelector('progress').value") == 100
+    page.run("new Promise(f => setTimeout(f, 1500))")
+    assert page.run("document.querySelector('h1').textContent") == "Finished"
+    os.unlink(go)
 END
 	/usr/bin/python3 "$T/page.py" "$T" "http://127.0.0.1:$port" ||
 		fail 'the page does not do what it should'

@@ -187,13 +187,15 @@ for size in sorted(sizes):
 print("file", 100 * 1024 * 1024)
 PY
 python3 "$T/sizes.py" "$trials" >"$T/sizes"
-start strict python3 "$LIB/strict.py" "$T/s.sock"
+n=$(wc -l <"$T/sizes")
+start strict python3 "$LIB/strict.py" "$T/s.sock" --count "$n"
 strict=$pid
 wait_for 10 test -S "$T/s.sock"
 "$ASK" "unix:$T/s.sock" --param REQUEST_METHOD=POST \
 	--param SCRIPT_NAME=/slow.php --sizes <"$T/sizes" >"$T/replies" ||
 	fail "not each reply was whole: $(awk '$3 != 0' "$T/replies" | head -3)"
-stop "$strict"
+# It counts the last one after its reply, when nothing came behind it.
+gone 60 "$strict" || fail 'the decoder waits for more than was asked'
 awk '{ print $1, $2, "0 200 equal", $1 }' "$T/replies" |
 	cmp - "$T/replies" || fail 'other replies than "equal"'
 awk '{ print $2, $1 }' "$T/replies" | cmp - "$T/sizes" ||
@@ -212,7 +214,6 @@ printf 'memory 65528\n' | "$ASK" "unix:$T/p.sock" "${params[@]}" --sizes \
 [ "$(cat "$T/params")" = '65528 memory 0 200 equal 65528' ] ||
 	fail "many parameters: $(cat "$T/params")"
 
-n=$(wc -l <"$T/sizes")
 bytes=$(awk '{ n += $2 } END { printf "%.0f", n }' "$T/sizes")
 table=$(tail -1 "$T/strict.log")
 [ "$table" = "requests $n decoded $n wrong 0 bytes $bytes" ] ||

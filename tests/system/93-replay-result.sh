@@ -1,7 +1,8 @@
 #!/bin/bash
 # The result is what php-fpm answers: status, headers, several cookies, bodies of
 # all kinds; at once for who waits, later for who does not. What HEAD, OPTIONS
-# and a prefetch do: nothing. A failed page: what its object says.
+# and a prefetch do: nothing. A failed page: what its object says; one that was
+# cut, too. A redirect from the page itself.
 # Control: the two ways are told apart when the page does not answer the same.
 . "$(dirname "$0")/../lib/lib.sh"
 # shellcheck source=../lib/tasks.sh
@@ -48,6 +49,12 @@ case 'empty':
 case 'redirect':
 	header('Location: /elsewhere?a=1&b=%20');
 	exit;
+case 'relative':
+	header('Location: ../done.php?a=1');
+	exit;
+case 'cut':
+	header('Content-Length: 1000000');
+	exit(str_repeat('cut ', 1000));
 case 'parts':
 	header('Content-Type: text/plain');
 	for ($i = 0; $i < 20; $i++) {
@@ -134,6 +141,17 @@ print(task["error"])
 same("answer.php?status=201", method="POST", body=b"x=1")
 same("answer.php?status=200", method="DELETE")
 same("nosuch.php", "failed")
+
+# A redirect from the page leads to the same place from the result.
+task, result = web.replayed("GET", "dir/../answer.php?what=relative")
+assert result.status == 302, result
+assert result.get("Location") == "/done.php?a=1", result
+
+# The half of a file is not given out for a whole one.
+task, result = web.replayed("GET", "answer.php?what=cut")
+assert task["state"] == "failed" and result.status == 502, task
+assert task["error"]["kind"] == "bad_reply", task
+print(task["error"])
 
 # A fatal error: the status, and what PHP wrote to its log.
 task, result = web.replayed("GET", "answer.php?what=fatal")

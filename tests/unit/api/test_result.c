@@ -114,6 +114,7 @@ test_headers_that_are_ours(void **state)
 	    "200\ncache-control: max-age=60\nX-Content-Type-Options: sniff\n"
 	    "Content-Length: 99\nconnection: close\nTransfer-Encoding: chunked\n"
 	    "Status: 500\nOutlast-State: running\nTrailer: x\n"
+	    "Outlast-Duplicate: 1\npreference-applied: wait=9\n"
 	    "Content-Security-Policy: default-src 'self'\n",
 	    "x");
 	assert_int_equal(r->status, 200);
@@ -129,6 +130,8 @@ test_headers_that_are_ours(void **state)
 	assert_int_equal(times(r, "Trailer"), 0);
 	assert_int_equal(times(r, "Status"), 1);
 	assert_int_equal(times(r, "Outlast-State"), 1);
+	assert_int_equal(times(r, "Outlast-Duplicate"), 0);
+	assert_int_equal(times(r, "Preference-Applied"), 0);
 	assert_string_equal(
 	    reply_header(r, "Content-Security-Policy"), "default-src 'self'");
 }

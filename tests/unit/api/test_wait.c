@@ -259,6 +259,58 @@ test_gone(void **state)
 	}
 }
 
+/* A connection on which somebody asks for the result, and would wait. */
+static int
+ask_to_wait(void)
+{
+	static struct records r;
+	int fd = asking_connect(&a);
+
+	a.engine.asked[0] = '\0';
+	asking_request(&r, "GET " TASK "/result",
+	    PARAMS("HTTP_PREFER=wait=5", "OUTLAST_ACCESS=operator"), NULL, 0);
+	asking_send(&a, fd, r.data, r.len);
+	return fd;
+}
+
+/* Some connections are for those who do not wait. */
+static void
+test_too_many(void **state)
+{
+	static const char waits[] = "get " ASKING_ID "\n";
+	static const char does_not[] = "result " ASKING_ID "\n";
+	const struct reply *reply;
+	int fd[3], i;
+
+	(void)state;
+	ol_api_limit_waits(a.api, 2);
+	for (i = 0; i < 3; i++) {
+		fd[i] = ask_to_wait();
+		assert_string_equal(a.engine.asked, i < 2 ? waits : does_not);
+	}
+	close(fd[0]);
+	asking_turn(&a);
+	close(fd[2]);
+	fd[0] = ask_to_wait();
+	assert_string_equal(a.engine.asked, waits);
+	close(fd[0]);
+	close(fd[1]);
+	asking_turn(&a);
+	assert_null(TAILQ_FIRST(&a.engine.calls));
+	ol_api_limit_waits(a.api, 0);
+	reply = ask(&a, "POST /x", PARAMS(SUBMIT, "HTTP_PREFER=wait=5"));
+	assert_int_equal(reply->status, 202);
+	assert_int_equal(waited(), 0);
+	assert_string_equal(
+	    reply_header(reply, "Preference-Applied"), "wait=0");
+	ol_api_limit_waits(a.api, 1);
+	for (i = 0; i < 3; i++) {
+		ask(&a, "POST /x", PARAMS(SUBMIT, "HTTP_PREFER=wait=5"));
+		assert_int_equal(waited(), 5);
+	}
+	ol_api_limit_waits(a.api, SIZE_MAX);
+}
+
 /* --- the object and the result --- */
 
 static void
@@ -384,7 +436,14 @@ test_navigation(void **state)
 		{ { "HTTP_ACCEPT=text/html,application/xhtml+xml,*/*;q=0.8",
 		      NULL },
 		    true },
+		/* A browser inside of an app. */
+		{ { "HTTP_X_REQUESTED_WITH=org.example.app",
+		      "HTTP_ACCEPT=text/html", NULL },
+		    true },
 		{ { "HTTP_ACCEPT=*/*", NULL }, false },
+		{ { "HTTP_X_REQUESTED_WITH=XMLHttpRequest",
+		      "HTTP_ACCEPT=text/html, */*; q=0.01", NULL },
+		    false },
 		{ { "HTTP_ACCEPT=text/*", NULL }, false },
 		{ { "HTTP_ACCEPT=text/html-x", NULL }, false },
 		{ { "HTTP_ACCEPT=x-text/html", NULL }, false },
@@ -647,6 +706,7 @@ main(void)
 		test(test_other_ends),
 		test(test_not_in_time),
 		test(test_gone),
+		test(test_too_many),
 		test(test_long_poll),
 		test(test_long_poll_goes_on),
 		test(test_result_waits),

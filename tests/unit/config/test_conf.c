@@ -38,6 +38,7 @@ static const char whole[] =
     "    ping_interval 2s; ping_response_time 4s;\n"
     "    rapid_fail 7 1h retry=2m; idle_timeout 20m; overlap off;\n"
     "    limit memory=1g processes=64 cpu=2m;\n"
+    "    on_crash /usr/bin/tell ops;\n"
     "}\n"
     "pool blog { listen [::1]:9000; program /b; }\n";
 
@@ -151,6 +152,9 @@ test_values_arrive(void **state)
 	assert_true(pool->limit.memory == 1 << 30);
 	assert_int_equal(pool->limit.processes, 64);
 	assert_true(pool->limit.cpu == OL_SEC(120));
+	assert_string_equal(pool->on_crash[0], "/usr/bin/tell");
+	assert_string_equal(pool->on_crash[1], "ops");
+	assert_null(pool->on_crash[2]);
 	assert_int_equal(pool->rapid_crashes, 7);
 	assert_true(pool->rapid_window == OL_SEC(3600));
 	assert_true(pool->rapid_retry == OL_SEC(120));
@@ -162,6 +166,7 @@ test_values_arrive(void **state)
 	assert_int_equal(pool->recycle_at.minutes[0], 3 * 60);
 	assert_int_equal(pool->recycle_at.minutes[1], 15 * 60 + 30);
 	pool = pool_of(conf, "blog");
+	assert_null(pool->on_crash);
 	assert_string_equal(pool->user, "outlast-run");
 	assert_int_equal(pool->uid, 1002);
 	assert_true(pool->kill_grace == OL_SEC(3));
@@ -274,6 +279,9 @@ test_dump_text(void **state)
 	assert_string_equal(text, "pid /run/outlast/outlastd.pid;\n"
 				  "log stderr notice;\n"
 				  "state /var/lib/outlast;\n"
+				  "control "
+				  "unix:/run/outlast/control.sock "
+				  "mode=0600;\n"
 				  "base /tasks;\n"
 				  "wait_max 50s;\n"
 				  "shutdown_delay 1m30s;\n"
@@ -421,6 +429,7 @@ test_same_process(void **state)
 		POOL("kill_grace 1s;"),
 		POOL("startup_time_limit 1s;"),
 		POOL("recycle time=1h;"),
+		POOL("on_crash /bin/true;"),
 		POOL("directory /;"),
 		POOL("shutdown_delay 90s;"),
 		"pool a { env B 2; env A 1; program /a x; listen unix:/a "

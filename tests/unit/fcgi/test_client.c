@@ -675,7 +675,7 @@ test_body_is_cut_short(void **state)
 	while (b.how == -1)
 		backend_read(&b, conn, got, sizeof(got));
 	assert_string_equal(anonymous(b.told),
-	    "connected end:2(the body of the request cannot be read: No data "
+	    "connected end:4(the body of the request cannot be read: No data "
 	    "available) ");
 	close(conn);
 }

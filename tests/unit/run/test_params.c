@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "run/command.h"
 #include "run/params.h"
+#include "run/reference.h"
 #include "run/response.h"
 #include "run/spawn.h"
 #include "task/retry.h"
@@ -371,12 +372,109 @@ test_kept_headers(void **state)
 	    "Content-Length: 5\r\nConnection: close\r\nKeep-Alive: x\r\n"
 	    "transfer-encoding: chunked\r\nSet-Cookie: c=d\r\nTrailer: x\r\n"
 	    "Upgrade: h2c\r\nContent-Type: text/plain\r\nX-Empty:\r\n\r\n");
-	text = ol_response_text(&reply);
+	text = ol_response_text(&reply, "/shop/slow.php?a=b");
 	assert_string_equal(text, "404\nX-A: 1\nset-cookie: a=b\n"
 				  "Set-Cookie: c=d\n"
 				  "Content-Type: text/plain\nX-Empty: \n");
 	free(text);
 	ol_reply_fini(&reply);
+}
+
+static void
+assert_resolved(const char *base, const char *reference, const char *expected)
+{
+	char *got = ol_reference_resolve(base, reference);
+
+	if (expected == NULL)
+		assert_null(got);
+	else
+		assert_string_equal(got, expected);
+	free(got);
+}
+
+static void
+test_references(void **state)
+{
+	static const char base[] = "/shop/slow.php?a=b/c";
+
+	(void)state;
+	assert_resolved(base, "done.php", "/shop/done.php");
+	assert_resolved(
+	    base, "done.php?x=../y#z/..", "/shop/done.php?x=../y#z/..");
+	assert_resolved(base, "?x=1", "/shop/slow.php?x=1");
+	assert_resolved(base, "#end", "/shop/slow.php?a=b/c#end");
+	assert_resolved(base, ".", "/shop/");
+	assert_resolved(base, "./a/./b/", "/shop/a/b/");
+	assert_resolved(base, "..", "/");
+	assert_resolved(base, "../x", "/x");
+	assert_resolved(base, "../../../x", "/x");
+	assert_resolved(base, "a/../..?q", "/?q");
+	assert_resolved(base, "..a/.b/c..", "/shop/..a/.b/c..");
+	assert_resolved(base, "a:b", NULL);
+	assert_resolved(base, "1:b", "/shop/1:b");
+	assert_resolved("/", "x", "/x");
+	assert_resolved("/a//b", "x", "/a//x");
+	/* These mean the same everywhere. */
+	assert_resolved(base, "/x", NULL);
+	assert_resolved(base, "//other.example/x", NULL);
+	assert_resolved(base, "https://shop.example/x", NULL);
+	assert_resolved(base, "", NULL);
+	/* What a visitor made up leads to no other host, and into no header. */
+	assert_resolved("//evil.example/slow.php", "x", "/.//evil.example/x");
+	assert_resolved("/a/slow.php", "..//evil.example", "/.//evil.example");
+	assert_resolved("/a\r\nX: y", "x", NULL);
+	assert_resolved("http://shop.example/a", "x", NULL);
+	assert_resolved("*", "x", NULL);
+	assert_resolved("", "x", NULL);
+}
+
+static void
+test_kept_references(void **state)
+{
+	struct ol_reply reply;
+	char *text;
+
+	(void)state;
+	read_reply(&reply,
+	    "location: done.php\r\nContent-Location: ?x\r\nX-A: done.php\r\n"
+	    "\r\n");
+	text = ol_response_text(&reply, "/shop/slow.php?a=b");
+	assert_string_equal(text, "302\nlocation: /shop/done.php\n"
+				  "Content-Location: /shop/slow.php?x\n"
+				  "X-A: done.php\n");
+	free(text);
+	text = ol_response_text(&reply, "");
+	assert_non_null(strstr(text, "\nlocation: done.php\n"));
+	free(text);
+	ol_reply_fini(&reply);
+}
+
+static int64_t
+length_of(const char *text)
+{
+	struct ol_reply reply;
+	int64_t length;
+
+	read_reply(&reply, text);
+	length = ol_response_length(&reply);
+	ol_reply_fini(&reply);
+	return length;
+}
+
+static void
+test_promised_length(void **state)
+{
+	(void)state;
+	assert_int_equal(length_of("content-length: 17\n\n"), 17);
+	assert_int_equal(length_of("Content-Length: 0\n\n"), 0);
+	assert_int_equal(length_of("X: y\n\n"), -1);
+	assert_int_equal(length_of("Content-Length:\n\n"), -1);
+	assert_int_equal(length_of("Content-Length: 1 2\n\n"), -1);
+	assert_int_equal(length_of("Content-Length: -1\n\n"), -1);
+	assert_int_equal(
+	    length_of("Content-Length: 99999999999999999999\n\n"), -1);
+	assert_int_equal(
+	    length_of("Status: 304 X\nContent-Length: 17\n\n"), -1);
 }
 
 int
@@ -390,6 +488,9 @@ main(void)
 		cmocka_unit_test(test_statuses),
 		cmocka_unit_test(test_retry_after),
 		cmocka_unit_test(test_kept_headers),
+		cmocka_unit_test(test_references),
+		cmocka_unit_test(test_kept_references),
+		cmocka_unit_test(test_promised_length),
 	};
 
 	alarm(60);

@@ -2,6 +2,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <netinet/in.h>
 #include <dirent.h>
 #include <errno.h>
 #include <setjmp.h>
@@ -269,6 +270,108 @@ test_bad_reply(void **state)
 	stage_close(&s);
 }
 
+/* Less than its Content-Length is no reply; more is, and a failure's is not
+ * counted. */
+static void
+test_cut_reply(void **state)
+{
+	static char cut[] = "Content-Length: 10\n\nhalf";
+	static char more[] = "Content-Length: 2\n\nhalf";
+	static char failed[] = "Status: 404\nContent-Length: 10\n\nhalf";
+	static const struct ol_run_variable head[] = {
+		{ "REQUEST_METHOD", "HEAD" },
+	};
+	struct ol_run_job job = stage_get;
+	struct played p = { 0 };
+	struct stage s;
+
+	(void)state;
+	stage_open(&s, "");
+	s.on_request = reply_whole;
+	s.arg = cut;
+	played_run(&p, &s);
+	assert_end(&p, OL_OUTCOME_RETRY, "bad_reply");
+	assert_non_null(strstr(p.end.message, "has 4 bytes"));
+	assert_null(p.reply);
+	assert_null(p.result);
+	played_free(&p);
+	s.arg = more;
+	played_run(&p, &s);
+	assert_end(&p, OL_OUTCOME_OK, "");
+	assert_result(&p, "half");
+	played_free(&p);
+	s.arg = failed;
+	played_run(&p, &s);
+	assert_end(&p, OL_OUTCOME_FAIL, "status");
+	assert_result(&p, "half");
+	played_free(&p);
+	/* Nobody sends what was not asked for. */
+	s.arg = cut;
+	job.context = head;
+	job.ncontext = 1;
+	played_start(&p, &s, &job);
+	played_wait(&p);
+	assert_end(&p, OL_OUTCOME_OK, "");
+	played_free(&p);
+	stage_close(&s);
+}
+
+static void
+test_relative_location(void **state)
+{
+	static char text[] = "Location: done.php\n\n";
+	static const struct ol_run_variable get[] = {
+		{ "REQUEST_METHOD", "GET" },
+		{ "REQUEST_URI", "/shop/slow.php?a=b" },
+	};
+	struct ol_run_job job = stage_get;
+	struct played p = { 0 };
+	struct stage s;
+
+	(void)state;
+	stage_open(&s, "request GET /other/slow.php;");
+	s.on_request = reply_whole;
+	s.arg = text;
+	job.context = get;
+	played_start(&p, &s, &job);
+	played_wait(&p);
+	assert_string_equal(p.reply, "302\nLocation: /shop/done.php\n");
+	played_free(&p);
+	job.recorded = false;
+	job.ncontext = 0;
+	played_start(&p, &s, &job);
+	played_wait(&p);
+	assert_string_equal(p.reply, "302\nLocation: /other/done.php\n");
+	played_free(&p);
+	stage_close(&s);
+}
+
+/* A body that our own disk has lost is no crash of the backend. */
+static void
+test_body_lost(void **state)
+{
+	char path[] = "/tmp/outlast-body.XXXXXX";
+	struct ol_run_job job = stage_get;
+	int fd = mkstemp(path);
+	struct played p = { 0 };
+	struct stage s;
+
+	(void)state;
+	unlink(path);
+	assert_int_equal(ftruncate(fd, 300000), 0);
+	stage_open(&s, "");
+	job.payload = ol_body_file(fd, 300001);
+	played_start(&p, &s, &job);
+	played_wait(&p);
+	assert_int_equal(p.end.ending.outcome, OL_OUTCOME_LOST);
+	assert_false(p.end.ending.crashed);
+	assert_string_equal(p.kind, "refused");
+	assert_non_null(strstr(p.end.message, "body of the request cannot"));
+	played_free(&p);
+	ol_body_free(job.payload);
+	stage_close(&s);
+}
+
 static void
 complain(struct stage *s)
 {
@@ -418,6 +521,43 @@ test_timeout(void **state)
 	stage_until(&s, &s.guest_left);
 	played_free(&p);
 	stage_close(&s);
+}
+
+/* A host that drops what comes was not reached, however long that takes. */
+static void
+test_never_connected(void **state)
+{
+	struct sockaddr_in in = { .sin_family = AF_INET };
+	int listener = socket(AF_INET, SOCK_STREAM, 0), full[8];
+	struct ol_conf_task *task;
+	socklen_t len = sizeof(in);
+	struct played p;
+	struct stage s;
+	size_t i;
+
+	(void)state;
+	in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	assert_int_equal(bind(listener, (struct sockaddr *)&in, len), 0);
+	assert_int_equal(listen(listener, 0), 0);
+	getsockname(listener, (struct sockaddr *)&in, &len);
+	/* Its backlog is full: the kernel answers no more. */
+	for (i = 0; i < 8; i++) {
+		full[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+		connect(full[i], (struct sockaddr *)&in, len);
+	}
+	stage_open(&s, "timeout 200ms;");
+	task = TAILQ_FIRST(&s.conf->tasks);
+	memset(&task->backend->addr, 0, sizeof(task->backend->addr));
+	task->backend->addr.u.in = in;
+	task->backend->addr.len = len;
+	played_run(&p, &s);
+	assert_end(&p, OL_OUTCOME_INTERRUPTED, "unreachable");
+	assert_non_null(strstr(p.end.message, "127.0.0.1:"));
+	played_free(&p);
+	stage_close(&s);
+	for (i = 0; i < 8; i++)
+		close(full[i]);
+	close(listener);
 }
 
 static void
@@ -738,10 +878,14 @@ main(void)
 		cmocka_unit_test(test_unreachable_and_back),
 		cmocka_unit_test(test_closed_early),
 		cmocka_unit_test(test_bad_reply),
+		cmocka_unit_test(test_cut_reply),
+		cmocka_unit_test(test_relative_location),
+		cmocka_unit_test(test_body_lost),
 		cmocka_unit_test(test_error_text),
 		cmocka_unit_test(test_result_sizes),
 		cmocka_unit_test(test_result_unkept),
 		cmocka_unit_test(test_timeout),
+		cmocka_unit_test(test_never_connected),
 		cmocka_unit_test(test_extension),
 		cmocka_unit_test(test_progress),
 		cmocka_unit_test(test_doors),

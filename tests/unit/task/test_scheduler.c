@@ -272,6 +272,91 @@ test_limits_of_type_and_of_all(void **state)
 	world_close(&w);
 }
 
+/* One commit may hold both. */
+static void
+test_the_next_starts_while_an_end_is_written(void **state)
+{
+	struct world w;
+	int i;
+
+	(void)state;
+	OPEN(&w, TYPE("t", .concurrency = 2));
+	for (i = 0; i < 5; i++)
+		submitted(&w, "t", 0);
+	assert_acts(&w, "spawn a1; spawn b1; ");
+	ended(&w, 'a', 1, OL_OUTCOME_OK);
+	assert_int_equal(tick(&w), OL_NEVER);
+	assert_acts(&w, "write a SUCCEEDED; write c STARTED; ");
+	assert_int_equal(ol_scheduler_running(w.s), 3);
+	/* It is spawned when its own write is there, in any order. */
+	written(&w, 'c', true);
+	assert_acts(&w, "spawn c1; ");
+	ended(&w, 'b', 1, OL_OUTCOME_FAIL);
+	ended(&w, 'c', 1, OL_OUTCOME_OK);
+	tick(&w);
+	assert_acts(&w, "write b FAILED; write c SUCCEEDED; write d STARTED; ");
+	/* Four of them: two may run, two may wait for their end. */
+	written(&w, 'd', true);
+	assert_int_equal(tick(&w), OL_NEVER);
+	assert_acts(&w, "spawn d1; ");
+	written(&w, 'c', true);
+	tick(&w);
+	assert_acts(&w, "succeeded c; write e STARTED; ");
+	world_close(&w);
+}
+
+static void
+test_nothing_starts_beside_an_end_that_cannot_be_written(void **state)
+{
+	struct world w;
+
+	(void)state;
+	open_running(&w);
+	submitted(&w, "t", 0);
+	submitted(&w, "t", 0);
+	ended(&w, 'a', 1, OL_OUTCOME_OK);
+	tick(&w);
+	assert_acts(&w, "write a SUCCEEDED; write b STARTED; ");
+	/* Both were in one commit. */
+	written(&w, 'a', false);
+	written(&w, 'b', false);
+	assert_int_equal(tick(&w), w.now + OL_MSEC(50));
+	w.now += OL_MSEC(50);
+	assert_int_equal(tick(&w), OL_NEVER);
+	assert_acts(&w, "write a SUCCEEDED; write b STARTED; ");
+	/* The next commit took only one of them. */
+	written(&w, 'b', true);
+	written(&w, 'a', false);
+	ended(&w, 'b', 2, OL_OUTCOME_OK);
+	assert_int_equal(tick(&w), w.now + OL_MSEC(50));
+	assert_acts(&w, "spawn b2; write b SUCCEEDED; ");
+	written(&w, 'b', true);
+	w.now += OL_MSEC(50);
+	tick(&w);
+	assert_acts(&w, "succeeded b; write a SUCCEEDED; write c STARTED; ");
+	world_close(&w);
+}
+
+static void
+test_what_returns_keeps_its_place(void **state)
+{
+	struct world w;
+
+	(void)state;
+	open_running(&w);
+	submitted(&w, "t", 100);
+	ended(&w, 'a', 1, OL_OUTCOME_INTERRUPTED);
+	assert_int_equal(tick(&w), OL_NEVER);
+	assert_acts(&w, "write a REQUEUED; ");
+	written(&w, 'a', true);
+	tick(&w);
+	assert_acts(&w, "write a STARTED; ");
+	assert_int_equal(cancel(&w, 'a'), OL_CANCEL_UNSTARTED);
+	assert_int_equal(tick(&w), OL_NEVER);
+	assert_acts(&w, "");
+	world_close(&w);
+}
+
 static void
 test_pause_by_hand(void **state)
 {
@@ -391,7 +476,7 @@ test_batches_are_bounded(void **state)
 	assert_int_equal(q->ready.n, 1000 - 3 * OL_SCHEDULER_BATCH);
 	tick(&w);
 	assert_int_equal(q->ready.n, 0);
-	assert_int_equal(q->running, 0);
+	assert_int_equal(q->busy, 0);
 	world_close(&w);
 }
 
@@ -1072,6 +1157,10 @@ main(void)
 		cmocka_unit_test(test_no_submit_overtakes_a_ready_task),
 		cmocka_unit_test(test_types_take_turns),
 		cmocka_unit_test(test_limits_of_type_and_of_all),
+		cmocka_unit_test(test_the_next_starts_while_an_end_is_written),
+		cmocka_unit_test(
+		    test_nothing_starts_beside_an_end_that_cannot_be_written),
+		cmocka_unit_test(test_what_returns_keeps_its_place),
 		cmocka_unit_test(test_pause_by_hand),
 		cmocka_unit_test(test_delayed_until_due),
 		cmocka_unit_test(test_expired_is_not_started),

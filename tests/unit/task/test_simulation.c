@@ -30,7 +30,14 @@ enum {
 };
 
 /* The ways to break a rule. */
-enum broken { NOTHING, ACK_BEFORE_COMMIT, NO_FENCE, NO_REWRITE, NO_MARK };
+enum broken {
+	NOTHING,
+	ACK_BEFORE_COMMIT,
+	NO_FENCE,
+	NO_REWRITE,
+	NO_MARK,
+	LINGERING,
+};
 
 /* What the store holds of a task. */
 struct row {
@@ -53,6 +60,7 @@ struct item {
 	bool revoked;	  /* and the one of its cancel */
 	bool killer;	  /* kills its host each time */
 	bool held;	  /* has a slot */
+	bool busy;	  /* runs, or may at any moment */
 	uint64_t run;	  /* the run in work; 0: none */
 	uint32_t spawned; /* the last attempt that ran */
 	uint64_t life;	  /* the engine that wrote row */
@@ -99,6 +107,7 @@ struct sim {
 	uint64_t run;
 	uint32_t held[TYPES];
 	uint32_t held_all;
+	uint32_t busy[TYPES];
 
 	char violation[256]; /* the first one */
 	uint64_t step;
@@ -183,25 +192,39 @@ hold(struct sim *sim, struct item *item)
 {
 	int i;
 
-	item->held = true;
+	item->held = item->busy = true;
 	sim->held_all++;
 	sim->held[item->type]++;
+	sim->busy[item->type]++;
 	if (sim->held_all > sim->limit)
 		violated(sim, "more started than the limit of all", item);
 	for (i = 0; i < sim->ntypes; i++)
 		if (strcmp(sim->types[i].name, type_names[item->type]) == 0) {
-			if (sim->held[item->type] >
-			    sim->types[i].rules.concurrency)
+			uint32_t most = sim->types[i].rules.concurrency;
+
+			if (sim->busy[item->type] > most)
 				violated(
 				    sim, "more started than concurrency", item);
+			if (sim->held[item->type] > 2 * most)
+				violated(sim, "ends pile up", item);
 			return;
 		}
 	violated(sim, "a task of a removed type started", item);
 }
 
+/* It does not run any more, and will not before it is held again. */
+static void
+leave(struct sim *sim, struct item *item)
+{
+	if (item->busy)
+		sim->busy[item->type]--;
+	item->busy = false;
+}
+
 static void
 let_go(struct sim *sim, struct item *item)
 {
+	leave(sim, item);
 	item->held = false;
 	sim->held_all--;
 	sim->held[item->type]--;
@@ -322,6 +345,18 @@ sim_stop(void *arg, struct ol_task *task, enum ol_stop how)
 	violated(sim, "told a run to stop that is not there", item);
 }
 
+/* The scheduler takes it for ended: so it must be. */
+static void
+on_run_over(struct sim *sim, const struct item *item)
+{
+	int i;
+
+	for (i = 0; i < sim->nruns; i++)
+		if (sim->runs[i].serial == item->serial &&
+		    sim->broken != NO_FENCE)
+			violated(sim, "an end of what still runs", item);
+}
+
 static void
 sim_moved(void *arg, struct ol_task *task, struct ol_run *run,
     enum ol_task_state from, enum ol_task_event event)
@@ -352,6 +387,13 @@ sim_moved(void *arg, struct ol_task *task, struct ol_run *run,
 	case OL_TASK_RETRYING:
 	case OL_TASK_ENDING:
 		break;
+	case OL_TASK_FINISHING:
+		on_run_over(sim, item);
+		leave(sim, item);
+		return;
+	case OL_TASK_RETURNING:
+		on_run_over(sim, item);
+		return;
 	default:
 		return;
 	}
@@ -574,7 +616,8 @@ end_run(struct sim *sim)
 	if (!sim->runs[at].stopped && one_in(sim, 2))
 		return;
 	run = sim->runs[at];
-	sim->runs[at] = sim->runs[--sim->nruns];
+	if (sim->broken != LINGERING)
+		sim->runs[at] = sim->runs[--sim->nruns];
 	item = &sim->items[run.item];
 	ending = any_ending(sim, item);
 	if (run.number != item->run)
@@ -827,9 +870,10 @@ audit(struct sim *sim)
 		const struct ol_queue *q =
 		    ol_scheduler_queue(sim->s, type_names[i]);
 
-		if (q != NULL &&
-		    (ol_queue_waiting(q) != waiting[i] ||
-			q->running != sim->held[i] || q->parked.n != parked[i]))
+		if (q != NULL && (ol_queue_waiting(q) != waiting[i] ||
+				     q->busy != sim->busy[i] ||
+				     q->busy + q->ending != sim->held[i] ||
+				     q->parked.n != parked[i]))
 			violated(sim, "a queue's counts are wrong", NULL);
 	}
 }
@@ -998,6 +1042,13 @@ test_control_a_cancel_is_not_kept(void **state)
 	is_found(NO_MARK, "although it was cancelled");
 }
 
+static void
+test_control_an_end_is_told_too_early(void **state)
+{
+	(void)state;
+	is_found(LINGERING, "still runs");
+}
+
 int
 main(void)
 {
@@ -1007,6 +1058,7 @@ main(void)
 		cmocka_unit_test(test_control_no_fence),
 		cmocka_unit_test(test_control_an_end_is_not_written_again),
 		cmocka_unit_test(test_control_a_cancel_is_not_kept),
+		cmocka_unit_test(test_control_an_end_is_told_too_early),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -153,6 +153,8 @@ test_slots(void **state)
 		assert_int_equal(ol_state_has_slot(s),
 		    s == OL_TASK_ENTERING ||
 			(name != NULL && strcmp(name, "running") == 0));
+		assert_int_equal(ol_state_is_busy(s),
+		    ol_state_has_slot(s) && s != OL_TASK_FINISHING);
 	}
 }
 
