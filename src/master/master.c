@@ -1062,8 +1062,10 @@ on_control(void *arg, const struct ol_control_request *request, const char *by,
 		    ol_control_name(request->verb),
 		    request->pool[0] != '\0' ? " " : "", request->pool, by);
 		if (m->stopping != 0 || m->yielding) {
-			ol_control_refuse(
-			    d, "stopping", "outlastd is being stopped");
+			ol_control_refuse(d, "stopping",
+			    m->yielding
+				? "outlastd is being upgraded, try again"
+				: "outlastd is being stopped");
 			return;
 		}
 	}
