@@ -16,6 +16,10 @@
 enum {
 	OL_ORDER_MAX = 512, /* bytes of one message */
 	OL_ORDER_REASON_MAX = 400,
+	/* left_ms of "exit" in a stop, also when the master is gone: until what
+	 * is being answered is answered, and programs that were killed are
+	 * reaped. Less than the master waits. */
+	OL_ORDER_EXIT_MS = 250,
 	/* Where a role finds its ends: to the master, and engine ↔ spawner. */
 	OL_ORDER_MASTER_FD = 3,
 	OL_ORDER_PEER_FD = 4,
@@ -35,7 +39,8 @@ enum ol_order_verb {
 	OL_ORDER_SPAWNER, /* "spawner", with the channel to a new one: engine */
 	OL_ORDER_STOP,	  /* "stop LEFT_MS GRACE_MS": engine; a second one
 			     replaces the first one's times */
-	OL_ORDER_EXIT,	  /* "exit": write what is left, and end */
+	OL_ORDER_EXIT,	  /* "exit LEFT_MS": answer what came, which may take
+			     so long, write what is left, and end */
 	OL_ORDER_PING,	  /* "ping": both; say "alive" */
 	/*
 	 * "closed NUMBER RETRY_MS" with a listening socket: engine. Nobody else

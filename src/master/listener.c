@@ -1,6 +1,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +18,8 @@ struct ol_listener {
 	int backlog;
 	struct ol_addr addr;
 	struct ol_log log;
-	bool ours; /* the path is; dev and ino say which file */
+	bool activated; /* a service manager's; one reference is all's */
+	bool ours;	/* the path is; dev and ino say which file */
 	dev_t dev;
 	ino_t ino;
 };
@@ -151,8 +153,8 @@ ol_listener_get(struct ol_listeners *all, const struct ol_conf_listen *conf,
 		if (l->addr.len == conf->addr.len &&
 		    memcmp(&l->addr.u, &conf->addr.u, l->addr.len) == 0)
 			break;
-	if (l != NULL &&
-	    (ol_addr_path(&l->addr) == NULL || our_path(l) != NULL))
+	if (l != NULL && (l->activated || ol_addr_path(&l->addr) == NULL ||
+			     our_path(l) != NULL))
 		return ol_listener_ref(l);
 	if (l != NULL)
 		ol_log_warn(
@@ -167,7 +169,7 @@ ol_listener_apply(struct ol_listener *l, const struct ol_conf_listen *conf)
 {
 	const char *path = our_path(l);
 
-	if (path == NULL && ol_addr_path(&l->addr) != NULL)
+	if (path == NULL && ol_addr_path(&l->addr) != NULL && !l->activated)
 		ol_log_warn(&l->log, "the path is not ours any more");
 	if (path != NULL && chmod(path, conf->mode) == -1)
 		ol_log_error(&l->log, "cannot set mode %04o: %s",
@@ -210,4 +212,179 @@ int
 ol_listener_fd(const struct ol_listener *l)
 {
 	return l->fd;
+}
+
+int
+ol_listeners_number(
+    const struct ol_listeners *all, const struct ol_listener *listener)
+{
+	const struct ol_listener *l;
+	int n = 0;
+
+	LIST_FOREACH (l, all, link) {
+		if (l == listener)
+			return n;
+		n++;
+	}
+	return -1;
+}
+
+struct ol_handover_listener *
+ol_listeners_save(const struct ol_listeners *all, size_t *n)
+{
+	struct ol_handover_listener *saved = NULL, *one;
+	const struct ol_listener *l;
+
+	*n = 0;
+	LIST_FOREACH (l, all, link) {
+		saved = ol_must(reallocarray(saved, *n + 1, sizeof(*saved)));
+		one = &saved[(*n)++];
+		*one = (struct ol_handover_listener){
+			.fd = l->fd,
+			.backlog = l->backlog,
+			.activated = l->activated,
+			.ours = l->ours,
+			.dev = (int64_t)l->dev,
+			.ino = (int64_t)l->ino,
+		};
+		ol_addr_text(&l->addr, one->address, sizeof(one->address));
+	}
+	return saved;
+}
+
+/* --- From a service manager. --- */
+
+/* NULL: it is no listening socket of a kind that we know. */
+static struct ol_listener *
+activate(int fd)
+{
+	struct ol_listener *l = ol_must(calloc(1, sizeof(*l)));
+	struct ol_addr addr = { .len = sizeof(addr.u) };
+	char text[OL_ADDR_TEXT];
+	socklen_t len = sizeof(int);
+	int on = 0;
+
+	if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &on, &len) == -1 || !on ||
+	    getsockname(fd, &addr.u.sa, &addr.len) == -1 ||
+	    (addr.u.sa.sa_family != AF_UNIX && addr.u.sa.sa_family != AF_INET &&
+		addr.u.sa.sa_family != AF_INET6))
+		goto err;
+	ol_addr_text(&addr, text, sizeof(text));
+	/* As the configuration would have it, to be compared with. */
+	if (ol_addr_parse(&l->addr, text) != NULL)
+		goto err;
+	l->refs = 1;
+	l->fd = fd;
+	l->backlog = -1;
+	l->activated = true;
+	ol_log_about(&l->log, "listen %s", text);
+	return l;
+err:
+	free(l);
+	return NULL;
+}
+
+void
+ol_listeners_activate(struct ol_listeners *all)
+{
+	enum { FIRST = 3, MOST = 1000 };
+	const char *pid = getenv("LISTEN_PID"), *count = getenv("LISTEN_FDS");
+	int i, n = 0;
+
+	if (pid != NULL && count != NULL && atoll(pid) == getpid())
+		n = atoi(count);
+	unsetenv("LISTEN_PID");
+	unsetenv("LISTEN_FDS");
+	unsetenv("LISTEN_FDNAMES");
+	for (i = 0; i < n && i < MOST; i++) {
+		struct ol_listener *l;
+
+		if (fcntl(FIRST + i, F_SETFD, FD_CLOEXEC) == -1)
+			continue;
+		if ((l = activate(FIRST + i)) != NULL) {
+			LIST_INSERT_HEAD(all, l, link);
+			continue;
+		}
+		ol_log_warn(NULL,
+		    "descriptor %d of LISTEN_FDS is no listening stream "
+		    "socket; closing it",
+		    FIRST + i);
+		close(FIRST + i);
+	}
+}
+
+void
+ol_listeners_warn(const struct ol_listeners *all)
+{
+	const struct ol_listener *l;
+
+	LIST_FOREACH (l, all, link)
+		if (l->activated && l->refs == 1)
+			ol_log_warn(&l->log,
+			    "came from the service manager, and nothing in the "
+			    "configuration listens there");
+}
+
+void
+ol_listeners_release(struct ol_listeners *all)
+{
+	struct ol_listener *l, *next;
+
+	LIST_FOREACH_SAFE (l, all, link, next)
+		if (l->activated) {
+			l->activated = false;
+			ol_listener_unref(l);
+		}
+}
+
+/* --- To another master. --- */
+
+/* NULL: logged. */
+static struct ol_listener *
+resume(const struct ol_handover_listener *from)
+{
+	struct ol_listener *l = ol_must(calloc(1, sizeof(*l)));
+	const char *wrong = ol_addr_parse(&l->addr, from->address);
+	int on = 0;
+	socklen_t len = sizeof(on);
+
+	l->refs = 1;
+	l->fd = from->fd;
+	l->backlog = from->backlog;
+	l->activated = from->activated;
+	l->ours = from->ours;
+	l->dev = (dev_t)from->dev;
+	l->ino = (ino_t)from->ino;
+	ol_log_about(&l->log, "listen %s", from->address);
+	if (wrong == NULL &&
+	    (getsockopt(l->fd, SOL_SOCKET, SO_ACCEPTCONN, &on, &len) == -1 ||
+		!on))
+		wrong = "the descriptor that came is no listening socket";
+	if (wrong == NULL)
+		return l;
+	ol_log_error(&l->log, "cannot be taken over: %s", wrong);
+	free(l);
+	return NULL;
+}
+
+struct ol_listener **
+ol_listeners_resume(
+    struct ol_listeners *all, const struct ol_handover_listener *from, size_t n)
+{
+	struct ol_listener **listeners =
+	    ol_must(calloc(n + 1, sizeof(struct ol_listener *)));
+	size_t i;
+
+	/* From the last: each goes in front of the others. */
+	for (i = n; i > 0; i--) {
+		listeners[i - 1] = resume(&from[i - 1]);
+		if (listeners[i - 1] == NULL) {
+			free(listeners);
+			return NULL;
+		}
+		LIST_INSERT_HEAD(all, listeners[i - 1], link);
+		if (from[i - 1].activated)
+			ol_listener_ref(listeners[i - 1]);
+	}
+	return listeners;
 }

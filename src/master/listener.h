@@ -10,6 +10,7 @@
 #include <bsd/sys/queue.h>
 
 #include "config/conf.h"
+#include "master/handover.h"
 
 struct ol_listener;
 
@@ -35,5 +36,36 @@ void ol_listener_unref(struct ol_listener *);
 
 /* Borrowed. */
 int ol_listener_fd(const struct ol_listener *);
+
+/*
+ * Add those that a service manager has opened for this process ($LISTEN_FDS,
+ * sd_listen_fds(3)); ol_listener_get() finds them by their address. They stay
+ * open, and their paths are neither changed nor removed: they are not ours.
+ * What is no listening socket of an address that we know is warned of, and
+ * closed. The variables are unset.
+ */
+void ol_listeners_activate(struct ol_listeners *all);
+
+/* Warn of those among them that nobody uses. */
+void ol_listeners_warn(const struct ol_listeners *all);
+
+/* Let go of those, at the end. */
+void ol_listeners_release(struct ol_listeners *all);
+
+/*
+ * What another master needs to hold them: an array, malloc'ed, in the order of
+ * all. A listener's number is its place there; -1: it is not among them.
+ */
+struct ol_handover_listener *ol_listeners_save(
+    const struct ol_listeners *all, size_t *n);
+int ol_listeners_number(
+    const struct ol_listeners *all, const struct ol_listener *);
+
+/*
+ * The n listeners again, in that order, each with a reference for the caller;
+ * takes the descriptors. NULL: logged.
+ */
+struct ol_listener **ol_listeners_resume(
+    struct ol_listeners *all, const struct ol_handover_listener *, size_t n);
 
 #endif

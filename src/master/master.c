@@ -24,10 +24,15 @@
 #include "master/report.h"
 #include "master/roles.h"
 #include "master/state.h"
+#include "master/upgrade.h"
 #include "master/upward.h"
 
 /* How long after the deadline, or SIGKILL at a second stop, we stay at most. */
 static const int64_t reap_time = OL_MSEC(450);
+
+/* From blocking signals to becoming another binary: what the loop has heard of
+ * is done in it. */
+static const int64_t settle_time = OL_MSEC(1);
 
 enum { SIGNALS = 7 };
 
@@ -57,10 +62,19 @@ struct ol_master {
 	int64_t stopping;	     /* when the stop began; 0: it did not */
 	struct ol_pool_count before; /* the stop */
 	int64_t give_up; /* when to end without the rest; 0: by the deadlines */
+	struct ol_upgrade_command command;
+	struct ol_upgrade upgrade;
+	bool yielding;	 /* the new binary was asked: the engine ends for it */
+	int64_t becomes; /* yielding: when we become it, signals are blocked */
+	struct ol_listener **kept; /* yielding: those that the engine had */
+	size_t nkept;
+	bool reload_owed; /* SIGHUP came meanwhile */
 	int code;
 };
 
 static void tick(struct ol_master *);
+static void become(struct ol_master *);
+static void cancel_upgrade(struct ol_master *);
 static void look_at_clock(struct ol_master *);
 
 /*
@@ -342,6 +356,11 @@ tell_upward(struct ol_master *m)
 		    sum.processes + roles.processes);
 		return;
 	}
+	if (m->yielding) {
+		ol_upward_status(
+		    &m->upward, "upgrading, %u tasks running", roles.running);
+		return;
+	}
 	if (roles.running > 0)
 		ol_upward_status(&m->upward,
 		    "%d of %d processes ready, %u tasks running",
@@ -451,7 +470,9 @@ tell_held(struct ol_master *m)
 	for (i = 0; i < m->npools; i++) {
 		listener = ol_pool_listener(m->pools[i]);
 		changed |= ol_pool_held(m->pools[i],
-		    listener != NULL && ol_roles_accepts(m->roles, listener));
+		    listener != NULL &&
+			/* Who comes waits for the new engine's 503. */
+			(m->yielding || ol_roles_accepts(m->roles, listener)));
 	}
 	return changed;
 }
@@ -470,6 +491,25 @@ tick_pools(struct ol_master *m, int64_t now)
 	return next;
 }
 
+/*
+ * The engine is gone: when to become the new binary. Signals are blocked from
+ * here on, and wait for it; those that came before are obeyed in between.
+ */
+static int64_t
+yield(struct ol_master *m, int64_t now)
+{
+	sigset_t all;
+
+	if (!m->yielding || !ol_roles_are_gone(m->roles))
+		return OL_NEVER;
+	if (m->becomes == 0) {
+		sigfillset(&all);
+		sigprocmask(SIG_SETMASK, &all, NULL);
+		m->becomes = now + settle_time;
+	}
+	return m->becomes;
+}
+
 static void
 tick(struct ol_master *m)
 {
@@ -480,6 +520,7 @@ tick(struct ol_master *m)
 	arrange_closed(m);
 	drop_ended_pools(m);
 	tell_upward(m);
+	ol_upward_well(&m->upward, ol_roles_answer(m->roles));
 	if ((when = ol_upward_tick(&m->upward, now)) < next)
 		next = when;
 	when = ol_roles_tick(m->roles, now);
@@ -497,13 +538,21 @@ tick(struct ol_master *m)
 	}
 	if (when < next)
 		next = when;
+	if ((when = ol_upgrade_tick(&m->upgrade, now)) < next)
+		next = when;
+	if ((when = yield(m, now)) < next)
+		next = when;
 	ol_timer_at(m->timer, next);
 }
 
 static void
 on_timer(void *arg)
 {
-	tick(arg);
+	struct ol_master *m = arg;
+
+	if (m->becomes != 0 && ol_clock_now() >= m->becomes)
+		become(m);
+	tick(m);
 }
 
 static void
@@ -541,6 +590,10 @@ stop(struct ol_master *m, const char *name, bool no_limit)
 	int64_t now = ol_clock_now();
 	int i;
 
+	if (m->upgrade.binary != -1) {
+		ol_log_notice(NULL, "%s: the upgrade is given up", name);
+		cancel_upgrade(m);
+	}
 	if (m->stopping != 0 && no_limit) {
 		ol_log_notice(NULL, "%s: a stop is under way", name);
 		return;
@@ -565,6 +618,7 @@ stop(struct ol_master *m, const char *name, bool no_limit)
 		    m->conf->kill_grace, now);
 		for (i = 0; i < m->npools; i++)
 			ol_pool_stop(m->pools[i], "stop", no_limit, now);
+		ol_upward_unlimited(&m->upward, no_limit);
 		ol_upward_extend(&m->upward, last_deadline(m));
 		ol_upward_tick(&m->upward, now);
 	}
@@ -662,6 +716,11 @@ on_hup(void *arg)
 		ol_log_notice(NULL, "SIGHUP: not reloading during a stop");
 		return;
 	}
+	if (m->yielding) {
+		ol_log_notice(NULL, "SIGHUP: reloading after the upgrade");
+		m->reload_owed = true;
+		return;
+	}
 	begin_reload(m, "SIGHUP", NULL, NULL);
 }
 
@@ -677,11 +736,138 @@ on_usr1(void *arg)
 	tick(m);
 }
 
+/* --- Upgrade: another binary in our place. --- */
+
+/* All that there is, for the other one. Borrows nothing. */
+static void
+save(const struct ol_master *m, struct ol_handover *h)
+{
+	size_t size;
+	FILE *f;
+	int i;
+
+	*h = (struct ol_handover){
+		.generation = m->generation,
+		.stderr_fd = m->stderr_fd,
+		.pid_fd = ol_pidfile_fd(m->pidfile),
+		.folder_fd = m->folder_lock,
+		.ready = m->upward.ready,
+	};
+	memcpy(h->instance, m->house.instance, sizeof(h->instance));
+	h->listeners = ol_listeners_save(&m->listeners, &h->nlisteners);
+	h->pools = ol_must(calloc((size_t)m->npools + 1, sizeof(*h->pools)));
+	for (i = 0; i < m->npools; i++)
+		ol_pool_save(
+		    m->pools[i], &m->listeners, &h->pools[h->npools++]);
+	f = ol_must(open_memstream(&h->config, &size));
+	ol_conf_dump(m->conf, f);
+	if (fclose(f) == EOF)
+		ol_must(NULL);
+	h->nconfig = size;
+}
+
 static void
 on_usr2(void *arg)
 {
-	(void)arg;
-	ol_log_error(NULL, "SIGUSR2: this version cannot upgrade in place");
+	struct ol_master *m = arg;
+	struct ol_handover h;
+
+	if (m->stopping != 0) {
+		ol_log_notice(NULL, "SIGUSR2: not upgrading during a stop");
+		return;
+	}
+	if (m->upgrade.binary != -1) {
+		ol_log_notice(NULL, "SIGUSR2: an upgrade is under way");
+		return;
+	}
+	ol_log_notice(NULL, "SIGUSR2: upgrading, asking %s",
+	    m->command.program != NULL ? m->command.program : "nobody");
+	save(m, &h);
+	if (ol_upgrade_ask(&m->upgrade, &m->command, &h, ol_clock_now()) == -1)
+		ol_log_error(NULL, "not upgraded: the old binary goes on");
+	ol_handover_fini(&h);
+	tick(m);
+}
+
+/* The new binary says that it takes over. */
+static void
+begin_upgrade(struct ol_master *m)
+{
+	int64_t now = ol_clock_now();
+
+	m->kept = get_listeners(m, m->conf, &m->nkept);
+	if (m->kept == NULL) {
+		ol_log_error(NULL, "not upgraded: the old binary goes on");
+		ol_upgrade_cancel(&m->upgrade);
+		return;
+	}
+	m->yielding = true;
+	if (ol_roles_are_gone(m->roles))
+		return;
+	ol_log_notice(NULL,
+	    "upgrade: the engine ends for its successor within %.1f s, "
+	    "requests wait",
+	    (double)m->conf->shutdown_delay / 1e9);
+	ol_roles_retire(m->roles, now);
+}
+
+static void
+cancel_upgrade(struct ol_master *m)
+{
+	sigset_t none;
+
+	ol_upgrade_cancel(&m->upgrade);
+	if (m->kept != NULL)
+		free_listeners(m->kept, m->nkept);
+	m->kept = NULL;
+	m->nkept = 0;
+	m->yielding = false;
+	m->becomes = 0;
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+/* Engine and spawner for the configuration in force. -1: logged. */
+static int
+start_roles(struct ol_master *m, int64_t now)
+{
+	struct ol_listener **listeners;
+	int prepared;
+	size_t n;
+
+	if ((listeners = get_listeners(m, m->conf, &n)) == NULL)
+		return -1;
+	if (ol_roles_prepare(m->conf, &prepared) == -1) {
+		free_listeners(listeners, n);
+		return -1;
+	}
+	ol_roles_apply(m->roles, m->conf, prepared, listeners, now);
+	free_listeners(listeners, n);
+	return 0;
+}
+
+/* Returns only when that failed: then we go on as before. */
+static void
+become(struct ol_master *m)
+{
+	struct ol_handover h;
+
+	if (m->reload_owed)
+		kill(getpid(), SIGHUP); /* it is blocked, and stays */
+	/* What we were started with; "timezone" sets another one. */
+	if (m->zone != NULL)
+		setenv("TZ", m->zone, 1);
+	else
+		unsetenv("TZ");
+	save(m, &h);
+	ol_upgrade_execute(&m->upgrade, &m->command, &h);
+	ol_handover_fini(&h);
+	set_zone(m, m->conf);
+	ol_log_error(NULL, "not upgraded: the old binary goes on");
+	if (start_roles(m, ol_clock_now()) == -1)
+		ol_log_error(NULL, "the tasks are not served: reload");
+	m->reload_owed = false;
+	cancel_upgrade(m);
 }
 
 static bool
@@ -690,6 +876,8 @@ is_pools(void *arg, pid_t pid)
 	const struct ol_master *m = arg;
 	int i;
 
+	if (pid != 0 && pid == m->upgrade.pid)
+		return true;
 	for (i = 0; i < m->npools; i++)
 		if (ol_pool_has(m->pools[i], pid))
 			return true;
@@ -730,6 +918,9 @@ reap(struct ol_master *m, pid_t pid)
 		ol_pool_reaped(m->pools[i], pid, status, ol_clock_now());
 	else if (ol_roles_has(m->roles, pid))
 		ol_roles_reaped(m->roles, pid, status, ol_clock_now());
+	else if (pid == m->upgrade.pid &&
+		 ol_upgrade_answered(&m->upgrade, status))
+		begin_upgrade(m);
 }
 
 static void
@@ -870,9 +1061,11 @@ on_control(void *arg, const struct ol_control_request *request, const char *by,
 		ol_log_notice(NULL, "control: %s%s%s, by %s",
 		    ol_control_name(request->verb),
 		    request->pool[0] != '\0' ? " " : "", request->pool, by);
-		if (m->stopping != 0) {
-			ol_control_refuse(
-			    d, "stopping", "outlastd is being stopped");
+		if (m->stopping != 0 || m->yielding) {
+			ol_control_refuse(d, "stopping",
+			    m->yielding
+				? "outlastd is being upgraded, try again"
+				: "outlastd is being stopped");
 			return;
 		}
 	}
@@ -902,6 +1095,7 @@ ol_master_new(struct ol_conf *conf, const char *extra)
 	if (getenv("TZ") != NULL)
 		m->zone = ol_must(strdup(getenv("TZ")));
 	m->upward.fd = m->stderr_fd = m->folder_lock = -1;
+	ol_upgrade_init(&m->upgrade);
 	m->hooks.on_change = on_change;
 	m->hooks.on_deadline = on_deadline;
 	m->hooks.arg = m;
@@ -958,10 +1152,31 @@ watch_signals(struct ol_master *m)
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	m->roles = ol_roles_new(m->house.loop, &m->roles_hooks);
+	ol_roles_watch(m->roles, m->upward.watchdog != 0);
 	return 0;
 err:
 	ol_log_error(NULL, "cannot make the event loop: %s", strerror(errno));
 	return -1;
+}
+
+/* -1: logged. */
+static int
+make_folders(struct ol_master *m)
+{
+	m->house.notify_folder = ol_runtime_make(m->conf->pid, "notify", 0711);
+	m->house.crash_folder = ol_runtime_make(m->conf->pid, "crashes", 0700);
+	return m->house.notify_folder != NULL && m->house.crash_folder != NULL
+		   ? 0
+		   : -1;
+}
+
+/* Orphans of the pools come to us, not to init. */
+static void
+adopt_orphans(void)
+{
+	if (prctl(PR_SET_CHILD_SUBREAPER, 1) == -1)
+		ol_log_warn(
+		    NULL, "cannot become subreaper: %s", strerror(errno));
 }
 
 static int
@@ -972,12 +1187,11 @@ set_up(struct ol_master *m)
 	if (open_log(m->conf) == -1)
 		return -1;
 	point_stderr(m);
+	ol_listeners_activate(&m->listeners);
 	m->pidfile = ol_pidfile_open(m->conf->pid, &m->predecessor);
 	if (m->pidfile == NULL)
 		return -1;
-	m->house.notify_folder = ol_runtime_make(m->conf->pid, "notify", 0711);
-	m->house.crash_folder = ol_runtime_make(m->conf->pid, "crashes", 0700);
-	if (m->house.notify_folder == NULL || m->house.crash_folder == NULL)
+	if (make_folders(m) == -1)
 		return -1;
 	/* What is swept there must not be that of another master. */
 	if ((m->folder_lock = ol_runtime_lock(m->house.notify_folder)) == -1)
@@ -986,12 +1200,84 @@ set_up(struct ol_master *m)
 	crashed = ol_runtime_sweep(m->house.crash_folder);
 	if (crashed > m->generation)
 		m->generation = crashed;
-	/* Orphans of the pools come to us, not to init. */
-	if (prctl(PR_SET_CHILD_SUBREAPER, 1) == -1)
-		ol_log_warn(
-		    NULL, "cannot become subreaper: %s", strerror(errno));
+	adopt_orphans();
 	ol_upward_init(&m->upward);
 	return watch_signals(m);
+}
+
+void
+ol_master_program(struct ol_master *m, const char *program, const char *file)
+{
+	m->command.program = program;
+	m->command.file = file;
+	m->command.extra = m->extra;
+}
+
+/* What set_up() does, with what is there already. */
+static int
+set_up_again(struct ol_master *m, const struct ol_handover *h)
+{
+	if (ol_handover_inherit(h, false) == -1) {
+		ol_log_error(NULL, "a descriptor did not come along: %s",
+		    strerror(errno));
+		return -1;
+	}
+	close(m->stderr_fd);
+	m->stderr_fd = h->stderr_fd;
+	if (open_log(m->conf) == -1)
+		return -1;
+	point_stderr(m);
+	m->pidfile = ol_pidfile_resume(m->conf->pid, h->pid_fd);
+	m->folder_lock = h->folder_fd;
+	m->generation = h->generation;
+	memcpy(m->house.instance, h->instance, sizeof(m->house.instance));
+	if (make_folders(m) == -1)
+		return -1;
+	adopt_orphans();
+	ol_upward_init(&m->upward);
+	m->upward.ready = h->ready;
+	return watch_signals(m);
+}
+
+static void
+resume_pools(struct ol_master *m, const struct ol_handover *h,
+    struct ol_listener *const *listeners)
+{
+	size_t i;
+
+	m->pools = ol_must(calloc(h->npools + 1, sizeof(*m->pools)));
+	for (i = 0; i < h->npools; i++)
+		m->pools[m->npools++] = ol_pool_take_over(&m->house, &m->hooks,
+		    find_conf(m->conf, h->pools[i].name), listeners,
+		    &h->pools[i]);
+}
+
+int
+ol_master_resume(struct ol_master *m, const struct ol_handover *h)
+{
+	struct ol_listener **listeners;
+	int64_t now = ol_clock_now();
+
+	if (set_up_again(m, h) == -1 ||
+	    (listeners = ol_listeners_resume(
+		 &m->listeners, h->listeners, h->nlisteners)) == NULL)
+		return 1;
+	ol_log_notice(NULL, "outlastd %s took over, pid %d", PACKAGE_VERSION,
+	    (int)getpid());
+	/* Whoever asked the old one has lost the connection. */
+	m->control = ol_control_open(
+	    m->house.loop, &m->conf->control, m->conf->uid, on_control, m);
+	m->started = now;
+	set_zone(m, m->conf);
+	resume_pools(m, h, listeners);
+	if (start_roles(m, now) == -1)
+		ol_log_error(NULL, "the tasks are not served: reload");
+	free_listeners(listeners, h->nlisteners);
+	look_at_clock(m);
+	/* Who died meanwhile. */
+	on_chld(m);
+	ol_loop_run(m->house.loop);
+	return m->code;
 }
 
 int
@@ -1021,6 +1307,7 @@ ol_master_run(struct ol_master *m)
 	m->predecessor = 0;
 	ol_log_notice(NULL, "outlastd %s started, pid %d", PACKAGE_VERSION,
 	    (int)getpid());
+	ol_listeners_warn(&m->listeners);
 	apply(m, m->conf, prepared, listeners, ol_clock_now());
 	free_listeners(listeners, n);
 	tick(m);
@@ -1035,11 +1322,15 @@ ol_master_free(struct ol_master *m)
 
 	if (m == NULL)
 		return;
+	ol_upgrade_cancel(&m->upgrade);
+	if (m->kept != NULL)
+		free_listeners(m->kept, m->nkept);
 	ol_control_close(m->control);
 	for (i = 0; i < m->npools; i++)
 		ol_pool_free(m->pools[i]);
 	free(m->pools);
 	ol_roles_free(m->roles);
+	ol_listeners_release(&m->listeners);
 	for (i = 0; i < SIGNALS; i++)
 		ol_signal_free(m->signals[i]);
 	ol_alarm_free(m->alarm);

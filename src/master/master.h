@@ -6,6 +6,7 @@
 #define OL_MASTER_MASTER_H
 
 #include "config/conf.h"
+#include "master/handover.h"
 
 struct ol_master;
 
@@ -14,6 +15,19 @@ struct ol_master;
  * or borrowed. NULL: logged.
  */
 struct ol_master *ol_master_new(struct ol_conf *conf, const char *extra);
+
+/*
+ * Where our program is, for an upgrade (SIGUSR2), and the name of the
+ * configuration file that it is to test; borrowed. program NULL: unknown.
+ */
+void ol_master_program(
+    struct ol_master *, const char *program, const char *file);
+
+/*
+ * As ol_master_run(), for the sockets and processes that an older program has
+ * left in this process; conf is that of handover.
+ */
+int ol_master_resume(struct ol_master *, const struct ol_handover *);
 
 /*
  * Lock the pid file, open the listeners, start the pools, and serve until told

@@ -111,6 +111,23 @@ ol_pidfile_open(const char *path, pid_t *predecessor)
 	return p;
 }
 
+struct ol_pidfile *
+ol_pidfile_resume(const char *path, int fd)
+{
+	struct ol_pidfile *p = ol_must(malloc(sizeof(*p)));
+
+	p->path = ol_must(strdup(path));
+	p->fd = fd;
+	p->written = true;
+	return p;
+}
+
+int
+ol_pidfile_fd(const struct ol_pidfile *p)
+{
+	return p->fd;
+}
+
 int
 ol_pidfile_write(struct ol_pidfile *p)
 {

@@ -16,6 +16,13 @@ struct ol_pidfile;
  */
 struct ol_pidfile *ol_pidfile_open(const char *path, pid_t *predecessor);
 
+/* The file that this process has open and locked already, with our pid in it:
+ * an older program of ours did that. Takes fd. */
+struct ol_pidfile *ol_pidfile_resume(const char *path, int fd);
+
+/* The descriptor; borrowed. */
+int ol_pidfile_fd(const struct ol_pidfile *);
+
 /* Write our pid. -1: logged. */
 int ol_pidfile_write(struct ol_pidfile *);
 

@@ -8,45 +8,11 @@
 
 #include "base/clock.h"
 #include "base/must.h"
-#include "master/daily.h"
-#include "master/messenger.h"
 #include "master/pool.h"
-#include "master/rapid.h"
-
-/* One slot and the processes that its table speaks of. */
-struct place {
-	struct ol_slot slot;
-	struct ol_pool *pool;
-	struct ol_processes processes;
-	struct ol_log log; /* "pool shop[0]" */
-	int index;
-};
-
-struct ol_pool {
-	const struct ol_house *house;
-	const struct ol_pool_hooks *hooks;
-	char *name;
-	const struct ol_conf_pool *conf; /* NULL: stopped */
-	struct ol_listener *listener;	 /* NULL: stopped */
-	struct place **places;
-	int nplaces; /* as many as there ever were */
-	unsigned generation;
-	bool was_ready;
-	struct ol_daily daily; /* recycle at */
-	struct ol_rapid rapid;
-	int crashes;		       /* that rapid has not heard of */
-	bool held;		       /* the engine may accept */
-	int64_t halted;		       /* by command, since when; 0: not */
-	bool asleep;		       /* idle: all slots are stopped */
-	struct ol_watch *wake;	       /* asleep: somebody connects */
-	struct ol_watch *shut;	       /* nobody accepts but to end it; NULL */
-	struct ol_messenger messenger; /* on_crash */
-	unsigned killed;
-	long long lost;
-};
+#include "master/pool_parts.h"
 
 static struct ol_process *
-find(const struct place *place, unsigned generation)
+find(const struct ol_place *place, unsigned generation)
 {
 	struct ol_process *p;
 
@@ -64,7 +30,7 @@ static const int64_t measure_pace = OL_SEC(1);
 
 /* Whether that makes it due to be replaced. */
 static bool
-count_requests(struct place *place, const struct ol_process *p, int64_t now)
+count_requests(struct ol_place *place, const struct ol_process *p, int64_t now)
 {
 	int limit = place->pool->conf->recycle_requests;
 
@@ -77,7 +43,7 @@ count_requests(struct place *place, const struct ol_process *p, int64_t now)
 }
 
 static bool
-measure(struct place *place, struct ol_process *p, int64_t now)
+measure(struct ol_place *place, struct ol_process *p, int64_t now)
 {
 	int64_t limit = place->pool->conf->recycle_memory, bytes;
 
@@ -95,7 +61,7 @@ measure(struct place *place, struct ol_process *p, int64_t now)
 
 /* Measure what has not been for long; returns when to call again. */
 static int64_t
-measure_place(struct place *place, int64_t now)
+measure_place(struct ol_place *place, int64_t now)
 {
 	const struct ol_pool *pool = place->pool;
 	struct ol_process *p = find(place, place->slot.current.generation);
@@ -110,10 +76,10 @@ measure_place(struct place *place, int64_t now)
 
 /* --- The slot's hands. --- */
 
-static void
-on_notify(struct ol_process *p, const struct ol_notify *n, void *arg)
+void
+ol_pool_on_notify(struct ol_process *p, const struct ol_notify *n, void *arg)
 {
-	struct place *place = arg;
+	struct ol_place *place = arg;
 	struct ol_pool *pool = place->pool;
 	int64_t now = ol_clock_now(), deadline;
 	bool worn = false, counts = false;
@@ -145,7 +111,7 @@ on_notify(struct ol_process *p, const struct ol_notify *n, void *arg)
 static int
 act_start(void *arg, unsigned generation)
 {
-	struct place *place = arg;
+	struct ol_place *place = arg;
 	struct ol_pool *pool = place->pool;
 	struct ol_process *p;
 
@@ -155,7 +121,7 @@ act_start(void *arg, unsigned generation)
 	    .listener = pool->listener,
 	    .slot = place->index,
 	    .generation = generation,
-	    .on_notify = on_notify,
+	    .on_notify = ol_pool_on_notify,
 	    .arg = place,
 	});
 	if (p == NULL)
@@ -185,7 +151,7 @@ act_abort(void *arg, unsigned generation)
 static void
 act_kill(void *arg, unsigned generation, const char *why)
 {
-	struct place *place = arg;
+	struct ol_place *place = arg;
 	struct ol_process *p = find(place, generation);
 
 	if (p == NULL)
@@ -199,14 +165,14 @@ act_kill(void *arg, unsigned generation, const char *why)
 static void
 act_crashed(void *arg)
 {
-	((struct place *)arg)->pool->crashes++;
+	((struct ol_place *)arg)->pool->crashes++;
 }
 
 static void
 act_say(
     void *arg, unsigned generation, enum ol_log_level level, const char *line)
 {
-	struct place *place = arg;
+	struct ol_place *place = arg;
 	struct ol_process *p = find(place, generation);
 
 	ol_log_write(p != NULL ? &p->log : &place->log, level, "%s", line);
@@ -253,8 +219,8 @@ on_wake(void *arg)
 
 /* Watch the listener; whoever still accepts there may be faster, and that costs
  * a start too many. */
-static void
-fall_asleep(struct ol_pool *pool)
+void
+ol_pool_sleep(struct ol_pool *pool)
 {
 	pool->asleep = true;
 	ol_watch_free(pool->wake);
@@ -272,7 +238,7 @@ idle_due(const struct ol_pool *pool)
 	if (pool->conf == NULL || pool->conf->idle_timeout == 0 || pool->asleep)
 		return OL_NEVER;
 	for (i = 0; i < pool->conf->processes; i++) {
-		const struct place *place = pool->places[i];
+		const struct ol_place *place = pool->places[i];
 		const struct ol_process *p =
 		    find(place, place->slot.current.generation);
 
@@ -296,7 +262,7 @@ mind_idleness(struct ol_pool *pool, int64_t now)
 	    (double)pool->conf->idle_timeout / 1e9);
 	for (i = 0; i < pool->nplaces; i++)
 		ol_slot_stop(&pool->places[i]->slot, "idle", false, now);
-	fall_asleep(pool);
+	ol_pool_sleep(pool);
 }
 
 /* --- Rapid fail. --- */
@@ -429,10 +395,10 @@ ol_pool_name(const struct ol_pool *pool)
 }
 
 /* Slots keep their address for life: their tables point into them. */
-static void
-grow(struct ol_pool *pool, int n)
+void
+ol_pool_grow(struct ol_pool *pool, int n)
 {
-	struct place *place;
+	struct ol_place *place;
 
 	if (n <= pool->nplaces)
 		return;
@@ -450,11 +416,10 @@ grow(struct ol_pool *pool, int n)
 	}
 }
 
-void
-ol_pool_apply(struct ol_pool *pool, const struct ol_conf_pool *conf,
-    struct ol_listener *listener, int64_t now)
+struct ol_slot_rules
+ol_pool_rules(const struct ol_conf_pool *conf)
 {
-	const struct ol_slot_rules rules = {
+	return (struct ol_slot_rules){
 		.shutdown_delay = conf->shutdown_delay,
 		.shutdown_delay_max = conf->shutdown_delay_max,
 		.kill_grace = conf->kill_grace,
@@ -465,6 +430,13 @@ ol_pool_apply(struct ol_pool *pool, const struct ol_conf_pool *conf,
 		.simple = conf->type == OL_CONF_SIMPLE,
 		.overlap = conf->overlap,
 	};
+}
+
+void
+ol_pool_apply(struct ol_pool *pool, const struct ol_conf_pool *conf,
+    struct ol_listener *listener, int64_t now)
+{
+	const struct ol_slot_rules rules = ol_pool_rules(conf);
 	bool renew = pool->conf != NULL &&
 		     !(listener == pool->listener &&
 			 ol_conf_pool_same_process(pool->conf, conf));
@@ -484,7 +456,7 @@ ol_pool_apply(struct ol_pool *pool, const struct ol_conf_pool *conf,
 	pool->conf = conf;
 	pool->listener = ol_listener_ref(listener);
 	ol_listener_unref(old);
-	grow(pool, conf->processes);
+	ol_pool_grow(pool, conf->processes);
 	sleeps = pool->asleep && conf->idle_timeout != 0;
 	wake_up(pool);
 	for (i = 0; i < pool->nplaces; i++) {
@@ -501,7 +473,7 @@ ol_pool_apply(struct ol_pool *pool, const struct ol_conf_pool *conf,
 			ol_slot_start(slot, now);
 	}
 	if (sleeps)
-		fall_asleep(pool);
+		ol_pool_sleep(pool);
 }
 
 void
@@ -538,7 +510,7 @@ ol_pool_stop_now(struct ol_pool *pool, int64_t now)
  * socket's.
  */
 static bool
-is_blocked(const struct ol_pool *pool, const struct place *place)
+is_blocked(const struct ol_pool *pool, const struct ol_place *place)
 {
 	const struct ol_process *p;
 	bool simple;
@@ -562,7 +534,7 @@ is_blocked(const struct ol_pool *pool, const struct place *place)
 
 /* Whether another slot is being recycled: one at a time. */
 static bool
-another_renews(const struct ol_pool *pool, const struct place *place)
+another_renews(const struct ol_pool *pool, const struct ol_place *place)
 {
 	const struct ol_slot *slot;
 	int i;
@@ -586,7 +558,7 @@ tick_places(struct ol_pool *pool, int64_t now)
 	int i;
 
 	for (i = 0; i < pool->nplaces; i++) {
-		struct place *place = pool->places[i];
+		struct ol_place *place = pool->places[i];
 
 		if ((when = measure_place(place, now)) < next)
 			next = when;
@@ -674,7 +646,7 @@ ol_pool_clock(struct ol_pool *pool, time_t wall, int64_t now)
 }
 
 static struct ol_process *
-find_pid(const struct ol_pool *pool, pid_t pid, struct place **place)
+find_pid(const struct ol_pool *pool, pid_t pid, struct ol_place **place)
 {
 	struct ol_process *p;
 	int i;
@@ -691,7 +663,7 @@ find_pid(const struct ol_pool *pool, pid_t pid, struct place **place)
 bool
 ol_pool_has(const struct ol_pool *pool, pid_t pid)
 {
-	struct place *place;
+	struct ol_place *place;
 
 	return pid == pool->messenger.pid ||
 	       find_pid(pool, pid, &place) != NULL;
@@ -700,7 +672,7 @@ ol_pool_has(const struct ol_pool *pool, pid_t pid)
 void
 ol_pool_reaped(struct ol_pool *pool, pid_t pid, int status, int64_t now)
 {
-	struct place *place;
+	struct ol_place *place;
 	struct ol_process *p = find_pid(pool, pid, &place);
 	char how[64];
 

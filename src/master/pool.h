@@ -13,6 +13,7 @@
 #include <bsd/sys/queue.h>
 
 #include "config/conf.h"
+#include "master/handover.h"
 #include "master/listener.h"
 #include "master/process.h"
 #include "master/slot.h"
@@ -99,6 +100,22 @@ bool ol_pool_held(struct ol_pool *, bool held);
 
 /* NULL: it is stopped. Borrowed. */
 struct ol_listener *ol_pool_listener(const struct ol_pool *);
+
+/*
+ * What another master needs to go on with it; all are the listeners that
+ * numbers are of. ol_handover_fini() frees it.
+ */
+void ol_pool_save(const struct ol_pool *, const struct ol_listeners *all,
+    struct ol_handover_pool *to);
+
+/*
+ * The pool again; conf is its block, borrowed as in ol_pool_apply(), NULL when
+ * it is stopped. Nothing is started or stopped. Takes the descriptors of its
+ * processes, and references the listeners.
+ */
+struct ol_pool *ol_pool_take_over(const struct ol_house *,
+    const struct ol_pool_hooks *, const struct ol_conf_pool *conf,
+    struct ol_listener *const *listeners, const struct ol_handover_pool *from);
 
 struct ol_pool_count ol_pool_count(const struct ol_pool *);
 

@@ -148,13 +148,20 @@ fork_child(struct ol_process *p, const struct ol_process_options *o)
 	return p->pid == -1 ? -1 : 0;
 }
 
+static void
+name_notify(struct ol_process *p, const struct ol_house *house,
+    const char *pool, int slot)
+{
+	if (asprintf(&p->notify_path, "%s/%s.%d.%u", house->notify_folder, pool,
+		slot, p->generation) == -1)
+		ol_must(NULL);
+}
+
 /* -1: logged. */
 static int
 open_notify(struct ol_process *p, const struct ol_process_options *o)
 {
-	if (asprintf(&p->notify_path, "%s/%s.%d.%u", o->house->notify_folder,
-		o->conf->name, o->slot, o->generation) == -1)
-		ol_must(NULL);
+	name_notify(p, o->house, o->conf->name, o->slot);
 	p->notify_fd = ol_notify_bind(p->notify_path, o->conf->uid);
 	if (p->notify_fd == -1) {
 		ol_log_error(&p->log, "cannot make notify socket %s: %s",
@@ -397,4 +404,62 @@ ol_process_free(struct ol_process *p)
 	ol_listener_unref(p->listener);
 	free(p->crash);
 	free(p);
+}
+
+void
+ol_process_save(const struct ol_process *p, struct ol_handover_process *to)
+{
+	*to = (struct ol_handover_process){
+		.generation = p->generation,
+		.pid = p->pid,
+		.notify_fd = p->notify_fd,
+		.crash_fd = p->crash_fd,
+		.listener = -1,
+		.accepts = -1,
+		.tasks = p->tasks,
+		.requests = p->requests,
+		.active = p->active,
+		.measured = p->measured,
+		.rubbish = p->rubbish,
+		.leaving = p->leaving,
+		.aborted = p->aborted,
+		.killed = p->killed != NULL,
+		.simple = p->simple,
+		.stop_signal = p->stop_signal,
+	};
+	strlcpy(to->status, p->status, sizeof(to->status));
+}
+
+struct ol_process *
+ol_process_resume(const struct ol_process_options *o, const char *pool,
+    const struct ol_handover_process *from)
+{
+	struct ol_process *p = ol_must(calloc(1, sizeof(*p)));
+
+	p->generation = from->generation;
+	p->pid = from->pid;
+	p->notify_fd = from->notify_fd;
+	p->crash_fd = from->crash_fd;
+	p->tasks = from->tasks;
+	p->requests = from->requests;
+	p->active = from->active;
+	p->measured = from->measured;
+	p->rubbish = from->rubbish;
+	p->leaving = from->leaving;
+	p->aborted = from->aborted;
+	p->killed = from->killed ? "before the upgrade" : NULL;
+	p->simple = from->simple;
+	p->stop_signal = from->stop_signal;
+	strlcpy(p->status, from->status, sizeof(p->status));
+	p->on_notify = o->on_notify;
+	p->arg = o->arg;
+	if (o->listener != NULL)
+		p->listener = ol_listener_ref(o->listener);
+	ol_log_about(&p->log, "pool %s[%d] pid %d", pool, o->slot, (int)p->pid);
+	if (p->notify_fd == -1)
+		return p;
+	name_notify(p, o->house, pool, o->slot);
+	p->watch = ol_must(
+	    ol_watch_new(o->house->loop, p->notify_fd, on_notify_readable, p));
+	return p;
 }

@@ -15,6 +15,7 @@
 #include "base/notify.h"
 #include "config/conf.h"
 #include "loop/loop.h"
+#include "master/handover.h"
 #include "master/listener.h"
 
 /* What all processes of one master share. Borrowed by each. */
@@ -106,6 +107,20 @@ void ol_process_kill(struct ol_process *, const char *why);
  */
 void ol_process_ended(struct ol_process *, const struct ol_house *, int slot,
     const char *pool, int status, char *how, size_t size);
+
+/*
+ * What another master needs to know it, but for its listeners, which are not
+ * known here.
+ */
+void ol_process_save(const struct ol_process *, struct ol_handover_process *to);
+
+/*
+ * The process again, which was started for the slot of that pool; of options,
+ * house, listener (NULL: none), slot, on_notify and arg are used. Takes the
+ * descriptors.
+ */
+struct ol_process *ol_process_resume(const struct ol_process_options *,
+    const char *pool, const struct ol_handover_process *from);
 
 /* Forget it: its sockets and files, not the process. */
 void ol_process_free(struct ol_process *);

@@ -39,6 +39,8 @@ struct ol_roles {
 	bool ready, drained;
 	uint32_t applied; /* the number of its configuration */
 	unsigned running;
+	bool deaf;    /* the engine was killed for its silence, and is there */
+	bool watched; /* a watchdog wants to know that the engine answers */
 	/* The stop. */
 	bool killed;		/* the engine was, in it */
 	bool stopping, removed; /* removed: only of the tasks */
@@ -237,7 +239,12 @@ tell_stop(struct ol_roles *r, int64_t now)
 static bool
 tell_exit(struct ol_roles *r)
 {
-	const struct ol_order order = { .verb = OL_ORDER_EXIT };
+	/* Nobody waits for the end but who waits for the next engine. */
+	const struct ol_order order = {
+		.verb = OL_ORDER_EXIT,
+		.left_ms = r->removed ? OL_ROLES_ANSWER / OL_MSEC(1)
+				      : OL_ORDER_EXIT_MS,
+	};
 
 	if (!r->exit_owed)
 		return true;
@@ -413,16 +420,27 @@ ol_roles_free(struct ol_roles *r)
 	free(r);
 }
 
+void
+ol_roles_retire(struct ol_roles *r, int64_t now)
+{
+	ol_roles_stop(r, r->conf->shutdown_delay, r->conf->kill_grace, now);
+	r->removed = r->stopping;
+	ol_service_unhurried(&r->service);
+}
+
+bool
+ol_roles_are_gone(const struct ol_roles *r)
+{
+	return r->service.state == OL_SERVICE_OFF;
+}
+
 /* The tasks, or their last listener, are gone from the configuration. */
 static void
 remove_all(struct ol_roles *r, int64_t now)
 {
-	int64_t left = r->conf->shutdown_delay;
-
 	ol_log_notice(NULL, "no tasks any more: the engine has %.1f s left",
-	    (double)left / 1e9);
-	ol_roles_stop(r, left, r->conf->kill_grace, now);
-	r->removed = r->stopping;
+	    (double)r->conf->shutdown_delay / 1e9);
+	ol_roles_retire(r, now);
 }
 
 int
@@ -477,6 +495,18 @@ ol_roles_accepts(const struct ol_roles *r, const struct ol_listener *listener)
 }
 
 void
+ol_roles_watch(struct ol_roles *r, bool watch)
+{
+	r->watched = watch;
+}
+
+bool
+ol_roles_answer(const struct ol_roles *r)
+{
+	return !r->deaf;
+}
+
+void
 ol_roles_reopened(struct ol_roles *r)
 {
 	r->engine.reopen_owed = r->spawner.reopen_owed = true;
@@ -495,6 +525,10 @@ ol_roles_stop(struct ol_roles *r, int64_t left, int64_t grace, int64_t now)
 	r->stop_began = now;
 	r->deadline = left == OL_NEVER ? OL_NEVER : ol_clock_after(now, left);
 	r->grace = grace;
+	/* It ends already, and had longer. */
+	if (r->exiting && left != OL_NEVER)
+		ol_service_limit(
+		    &r->service, ol_clock_after(r->deadline, end_time));
 }
 
 bool
@@ -512,8 +546,10 @@ ol_roles_exit(struct ol_roles *r, int64_t now)
 	if (r->exiting || r->engine.pid == 0)
 		return;
 	r->exiting = r->exit_owed = true;
-	ol_service_ending(&r->service,
-	    from == OL_NEVER ? now + unlimited_end_time : from + end_time);
+	ol_service_ending(
+	    &r->service, from == OL_NEVER ? now + unlimited_end_time
+			 : r->removed	  ? from + OL_ROLES_ANSWER + end_time
+					  : from + end_time);
 }
 
 /* All is said; what was held for them is let go. */
@@ -545,7 +581,8 @@ feel_pulse(struct ol_roles *r, enum ol_service_role role, int64_t now)
 	struct ol_pulse *pulse = engine ? &r->engine_pulse : &r->spawner_pulse;
 	char why[64];
 
-	if (r->running > 0 && wire->pid != 0 && !r->exiting)
+	if ((r->running > 0 || (engine && r->watched)) && wire->pid != 0 &&
+	    !r->exiting)
 		ol_pulse_begin(pulse, now);
 	else
 		ol_pulse_end(pulse);
@@ -557,6 +594,7 @@ feel_pulse(struct ol_roles *r, enum ol_service_role role, int64_t now)
 		ol_wire_tell(wire, &ping, NULL);
 		break;
 	case OL_PULSE_GONE:
+		r->deaf |= engine;
 		snprintf(why, sizeof(why), "after %lld s without an answer",
 		    (long long)(OL_PULSE_MISSED * OL_PULSE_INTERVAL /
 				OL_SEC(1)));
@@ -614,6 +652,7 @@ ol_roles_reaped(struct ol_roles *r, pid_t pid, int status, int64_t now)
 		hear_last(r, now);
 	ol_wire_close(engine ? &r->engine : &r->spawner);
 	if (engine) {
+		r->deaf = false;
 		ol_closings_lost(&r->closings);
 		r->ready = false;
 		r->running = 0;

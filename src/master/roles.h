@@ -72,6 +72,12 @@ void ol_roles_closed_end(struct ol_roles *);
 /* Whether the engine may accept there. */
 bool ol_roles_accepts(const struct ol_roles *, const struct ol_listener *);
 
+/* Ask the engine whether it answers also while nothing runs. */
+void ol_roles_watch(struct ol_roles *, bool watch);
+
+/* False: the engine was killed because it did not answer, and does not die. */
+bool ol_roles_answer(const struct ol_roles *);
+
 /* The log's files were opened again. */
 void ol_roles_reopened(struct ol_roles *);
 
@@ -81,6 +87,17 @@ void ol_roles_reopened(struct ol_roles *);
  * first one's times. Submits are taken until ol_roles_exit().
  */
 void ol_roles_stop(struct ol_roles *, int64_t left, int64_t grace, int64_t now);
+
+/*
+ * The same by the configuration in force, and then the end, without
+ * ol_roles_exit(): what came is answered for OL_ROLES_ANSWER at most.
+ * ol_roles_apply() starts another pair.
+ */
+#define OL_ROLES_ANSWER OL_SEC(10)
+void ol_roles_retire(struct ol_roles *, int64_t now);
+
+/* Whether neither is there, nor a program of theirs, nor will be. */
+bool ol_roles_are_gone(const struct ol_roles *);
 
 /* Whether the engine has finished, or its time is over. */
 bool ol_roles_drained(const struct ol_roles *, int64_t now);

@@ -103,9 +103,9 @@ spawner_failed(struct ol_service *s, int64_t now)
 static void
 engine_lost(struct ol_service *s, int64_t now)
 {
-	int64_t clear = s->wanted   ? OL_SERVICE_CLEAR
-			: s->killed ? OL_SERVICE_CLEAR_LATE
-				    : OL_SERVICE_CLEAR_LAST;
+	int64_t clear = s->wanted || s->unhurried ? OL_SERVICE_CLEAR
+			: s->killed		  ? OL_SERVICE_CLEAR_LATE
+						  : OL_SERVICE_CLEAR_LAST;
 
 	ol_service_limit(s, ol_clock_after(now, clear));
 }
@@ -229,12 +229,19 @@ void
 ol_service_want(struct ol_service *s, bool wanted, int64_t now)
 {
 	s->wanted = wanted;
+	s->unhurried = false;
 	if (wanted && s->state == OL_SERVICE_OFF)
 		move(s, OL_SERVICE_BEGIN, now);
 	else if (!wanted && s->state == OL_SERVICE_DUE)
 		move(s, OL_SERVICE_END, now);
 	else if (!wanted && s->state == OL_SERVICE_NO_ENGINE)
 		ol_service_limit(s, ol_clock_after(now, OL_SERVICE_CLEAR_LAST));
+}
+
+void
+ol_service_unhurried(struct ol_service *s)
+{
+	s->unhurried = true;
 }
 
 void

@@ -84,12 +84,13 @@ struct ol_service {
 	void *arg;
 	enum ol_service_state state;
 	bool wanted;
-	bool ending;   /* the engine was told to */
-	bool left;     /* the last engine ended as it was told */
-	bool killed;   /* the engine was, at its limit */
-	int64_t due;   /* in DUE and HALF: when to start */
-	int64_t limit; /* when what runs must be gone; OL_NEVER */
-	int64_t swept; /* when the sweeping began; 0: said already */
+	bool unhurried; /* none is wanted, but nobody waits for the end */
+	bool ending;	/* the engine was told to */
+	bool left;	/* the last engine ended as it was told */
+	bool killed;	/* the engine was, at its limit */
+	int64_t due;	/* in DUE and HALF: when to start */
+	int64_t limit;	/* when what runs must be gone; OL_NEVER */
+	int64_t swept;	/* when the sweeping began; 0: said already */
 	struct ol_service_record engine, spawner;
 };
 
@@ -100,6 +101,9 @@ void ol_service_init(
 /* Whether there is to be a pair. One that runs is not ended by this: tell the
  * engine, which ends the spawner by its own end. */
 void ol_service_want(struct ol_service *, bool wanted, int64_t now);
+
+/* None is wanted, but the master stays: no hurry. Until ol_service_want(). */
+void ol_service_unhurried(struct ol_service *);
 
 /* The engine was told to end, and must be gone then. */
 void ol_service_ending(struct ol_service *, int64_t limit);

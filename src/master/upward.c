@@ -12,6 +12,28 @@
 
 /* When its queue was full. */
 static const int64_t retry = OL_MSEC(100);
+/* A stop without a limit: so far ahead it is asked, and asked again when half
+ * of it is over. */
+static const int64_t ahead = OL_SEC(60);
+
+/* How often WATCHDOG=1 is due, as sd_watchdog_enabled(3) has it; 0: never. */
+static int64_t
+read_watchdog(void)
+{
+	const char *usec = getenv("WATCHDOG_USEC");
+	const char *pid = getenv("WATCHDOG_PID");
+	long long n;
+	char *end;
+
+	if (usec == NULL || (pid != NULL && atoll(pid) != getpid()))
+		return 0;
+	errno = 0;
+	n = strtoll(usec, &end, 10);
+	if (errno != 0 || end == usec || *end != '\0' || n < 1000 ||
+	    n > INT64_MAX / 1000)
+		return 0;
+	return n * 1000 / 2;
+}
 
 void
 ol_upward_init(struct ol_upward *u)
@@ -20,11 +42,14 @@ ol_upward_init(struct ol_upward *u)
 
 	memset(u, 0, sizeof(*u));
 	u->fd = -1;
+	u->well = true;
 	if (name == NULL || *name == '\0')
 		return;
 	if ((u->fd = ol_notify_connect(name)) == -1)
 		ol_log_warn(NULL, "cannot reach NOTIFY_SOCKET %s: %s", name,
 		    strerror(errno));
+	else
+		u->watchdog = read_watchdog();
 }
 
 void
@@ -51,26 +76,49 @@ sent(const struct ol_upward *u, const char *text)
 	return true;
 }
 
+/* One that could not be sent now is due soon enough. */
+static int64_t
+ping(struct ol_upward *u, int64_t now)
+{
+	if (u->watchdog == 0)
+		return OL_NEVER;
+	if (now >= u->ping_due) {
+		u->ping_due = now + u->watchdog;
+		if (u->well && !sent(u, "WATCHDOG=1"))
+			u->ping_due = now + retry;
+	}
+	return u->ping_due;
+}
+
+static int64_t
+sooner(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
+}
+
 int64_t
 ol_upward_tick(struct ol_upward *u, int64_t now)
 {
+	int64_t next = ping(u, now);
 	char text[64];
 
 	if (u->owed != NULL && !sent(u, u->owed))
-		return now + retry;
+		return sooner(next, now + retry);
 	u->owed = NULL;
-	if (u->deadline <= u->extended)
-		return OL_NEVER;
-	/*
-	 * A second for killing and reaping, and one that is spent before the
-	 * next word.
-	 */
-	snprintf(text, sizeof(text), "EXTEND_TIMEOUT_USEC=%lld",
-	    (long long)((u->deadline - now + OL_SEC(2)) / 1000));
-	if (!sent(u, text))
-		return now + retry;
-	u->extended = u->deadline;
-	return OL_NEVER;
+	if (u->unlimited && now >= u->extended - ahead / 2)
+		u->deadline = now + ahead;
+	if (u->deadline > u->extended) {
+		/*
+		 * A second for killing and reaping, and one that is spent
+		 * before the next word.
+		 */
+		snprintf(text, sizeof(text), "EXTEND_TIMEOUT_USEC=%lld",
+		    (long long)((u->deadline - now + OL_SEC(2)) / 1000));
+		if (!sent(u, text))
+			return sooner(next, now + retry);
+		u->extended = u->deadline;
+	}
+	return u->unlimited ? sooner(next, u->extended - ahead / 2) : next;
 }
 
 void
@@ -112,6 +160,18 @@ ol_upward_extend(struct ol_upward *u, int64_t deadline)
 	/* A process may ask a thousand times a second. */
 	if (deadline != OL_NEVER && deadline >= u->extended + OL_SEC(1))
 		u->deadline = deadline;
+}
+
+void
+ol_upward_unlimited(struct ol_upward *u, bool unlimited)
+{
+	u->unlimited = unlimited;
+}
+
+void
+ol_upward_well(struct ol_upward *u, bool well)
+{
+	u->well = well;
 }
 
 void

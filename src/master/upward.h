@@ -14,6 +14,10 @@ struct ol_upward {
 	const char *owed; /* to be sent yet; NULL: nothing */
 	int64_t deadline; /* of the stop */
 	int64_t extended; /* until when it was asked to wait */
+	bool unlimited;	  /* the stop is: it is asked again and again */
+	int64_t watchdog; /* WATCHDOG=1 is due so often; 0: never */
+	int64_t ping_due;
+	bool well; /* WATCHDOG=1 may be said */
 	char status[160];
 };
 
@@ -39,6 +43,12 @@ void ol_upward_stopping(struct ol_upward *);
 
 /* The stop will take until deadline; said when it grew by a second. */
 void ol_upward_extend(struct ol_upward *, int64_t deadline);
+
+/* Whether the stop has no limit: then it takes another minute, always. */
+void ol_upward_unlimited(struct ol_upward *, bool unlimited);
+
+/* Whether all is well: while it is not, the watchdog is not told so. */
+void ol_upward_well(struct ol_upward *, bool well);
 
 /* STATUS=, when it changed. */
 void ol_upward_status(struct ol_upward *, const char *fmt, ...)

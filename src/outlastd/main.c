@@ -1,9 +1,11 @@
 /* outlastd(8): picks what to do from the command line. */
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -12,9 +14,12 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "base/must.h"
 #include "base/order.h"
+#include "base/sealed.h"
 #include "config/conf.h"
 #include "ctl/reload.h"
+#include "master/handover.h"
 #include "master/master.h"
 #include "master/pidfile.h"
 #include "outlastd/serve.h"
@@ -28,6 +33,7 @@ struct command {
 	bool test;
 	bool dump;
 	bool quiet;
+	int handover; /* of an upgrade (master/upgrade.c); -1: it is none */
 };
 
 static const struct {
@@ -101,9 +107,22 @@ set_signal(struct command *c, const char *name)
 }
 
 static void
+set_handover(struct command *c, const char *number)
+{
+	char *end;
+	long fd = strtol(number, &end, 10);
+
+	if (*end != '\0' || fd <= STDERR_FILENO || fd > 1 << 20 ||
+	    fcntl((int)fd, F_SETFD, FD_CLOEXEC) == -1)
+		bad_usage("outlastd itself uses", "--handover");
+	c->handover = (int)fd;
+}
+
+static void
 parse(struct command *c, int argc, char **argv)
 {
 	static const struct option longs[] = {
+		{ "handover", required_argument, NULL, 'o' },
 		{ "help", no_argument, NULL, 'h' },
 		{ "print-options", no_argument, NULL, 'p' },
 		{ "version", no_argument, NULL, 'v' },
@@ -140,6 +159,9 @@ parse(struct command *c, int argc, char **argv)
 			     "compiler: " __VERSION__ "\n"
 			     "configuration: " DEFAULT_FILE);
 			exit(EX_OK);
+		case 'o':
+			set_handover(c, optarg);
+			break;
 		case 'p':
 			ol_conf_print_table(stdout);
 			exit(fflush(stdout) == 0 ? EX_OK : 1);
@@ -157,11 +179,87 @@ parse(struct command *c, int argc, char **argv)
 		bad_usage("-s does not go with", c->dump ? "-T" : "-t");
 }
 
+/*
+ * What the older program hands over, and the configuration that it has in
+ * force. NULL: said. h has nothing to free then.
+ */
+static struct ol_conf *
+read_handover(const struct command *c, struct ol_handover *h)
+{
+	char *text, why[160];
+	struct ol_conf *conf;
+	size_t len;
+	int rc;
+
+	if ((text = ol_sealed_read(c->handover, &len)) == NULL) {
+		fprintf(stderr, "outlastd: cannot read the handover: %s\n",
+		    strerror(errno));
+		return NULL;
+	}
+	rc = ol_handover_read(h, text, len, why, sizeof(why));
+	free(text);
+	if (rc == -1) {
+		fprintf(stderr,
+		    "outlastd: this version cannot take over from the one "
+		    "that runs: %s; restart instead\n",
+		    why);
+		return NULL;
+	}
+	conf = ol_conf_load_text(h->config, h->nconfig, stderr);
+	if (conf == NULL) {
+		fputs("outlastd: this version does not take the configuration "
+		      "in force\n",
+		    stderr);
+		ol_handover_fini(h);
+		return NULL;
+	}
+	free(conf->file);
+	conf->file = ol_must(strdup(c->file));
+	return conf;
+}
+
+static int
+take_over(const struct command *c, const char *program)
+{
+	struct ol_handover h;
+	struct ol_conf *conf;
+	struct ol_master *master;
+	int code = 1;
+
+	prctl(PR_SET_NAME, "outlastd");
+	if ((conf = read_handover(c, &h)) == NULL)
+		return 1;
+	close(c->handover);
+	if ((master = ol_master_new(conf, c->extra)) != NULL) {
+		ol_master_program(master, program, c->file);
+		code = ol_master_resume(master, &h);
+		ol_master_free(master);
+	}
+	ol_handover_fini(&h);
+	return code;
+}
+
+/* Whether this program could take over. */
+static bool
+test_handover(const struct command *c)
+{
+	struct ol_handover h;
+	struct ol_conf *conf = read_handover(c, &h);
+
+	if (conf == NULL)
+		return false;
+	ol_conf_free(conf);
+	ol_handover_fini(&h);
+	return true;
+}
+
 static int
 test(const struct command *c, struct ol_conf *conf)
 {
 	int problems = ol_conf_check_world(conf, stderr, isatty(STDERR_FILENO));
 
+	if (c->handover != -1 && !test_handover(c))
+		problems++;
 	if (problems == 0 && c->dump)
 		ol_conf_dump_masked(conf, stdout);
 	if (problems != 0)
@@ -197,6 +295,41 @@ send_signal(const struct command *c, const struct ol_conf *conf)
 		return errno == EPERM ? EX_NOPERM : EX_UNAVAILABLE;
 	}
 	return EX_OK;
+}
+
+static bool
+is_this(const char *path)
+{
+	struct stat ours, there;
+
+	return stat("/proc/self/exe", &ours) == 0 && stat(path, &there) == 0 &&
+	       ours.st_dev == there.st_dev && ours.st_ino == there.st_ino;
+}
+
+/*
+ * The path that we were started from, for an upgrade: what will be found there
+ * later. As it was given, because it may lead through a link that the upgrade
+ * changes. malloc'ed; NULL: unknown.
+ */
+static char *
+find_program(const char *name)
+{
+	char folder[PATH_MAX], target[PATH_MAX], *path;
+	ssize_t n;
+
+	if (*name == '/' && is_this(name))
+		return ol_must(strdup(name));
+	if (strchr(name, '/') != NULL && is_this(name) &&
+	    getcwd(folder, sizeof(folder)) != NULL) {
+		if (asprintf(&path, "%s/%s", folder, name) == -1)
+			ol_must(NULL);
+		return path;
+	}
+	n = readlink("/proc/self/exe", target, sizeof(target) - 1);
+	if (n == -1)
+		return NULL;
+	target[n] = '\0';
+	return ol_must(strdup(target));
 }
 
 /*
@@ -254,7 +387,8 @@ run_role(const char *role, int argc, char **argv)
 int
 main(int argc, char **argv)
 {
-	struct command c = { .file = DEFAULT_FILE };
+	struct command c = { .file = DEFAULT_FILE, .handover = -1 };
+	char *program;
 	struct ol_master *master;
 	struct ol_conf *conf;
 	int code;
@@ -263,6 +397,12 @@ main(int argc, char **argv)
 	if (argc == 3 && strcmp(argv[1], "--role") == 0)
 		return run_role(argv[2], argc, argv);
 	parse(&c, argc, argv);
+	program = find_program(argv[0]);
+	if (c.handover != -1 && !c.test) {
+		code = take_over(&c, program);
+		free(program);
+		return code;
+	}
 	conf = ol_conf_load(c.file, c.extra, stderr, isatty(STDERR_FILENO));
 	if (conf == NULL) {
 		if (c.test)
@@ -279,6 +419,7 @@ main(int argc, char **argv)
 	}
 	if ((master = ol_master_new(conf, c.extra)) == NULL)
 		return 1;
+	ol_master_program(master, program, c.file);
 	code = ol_master_run(master);
 	ol_master_free(master);
 	return code;

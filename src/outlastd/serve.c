@@ -20,12 +20,11 @@
 #include "outlastd/reports.h"
 #include "outlastd/serve.h"
 
-/* At the end: until what is being answered is answered, and programs that were
- * killed are reaped. Less than the master waits. */
-static const int64_t end_time = OL_MSEC(250);
-
 /* epoll does not mind, and a connection costs less than a KiB. */
 enum { MOST_DESCRIPTORS = 65536 };
+
+/* How long requests wait for a store that is slow to open. */
+static const int64_t opening_time = OL_SEC(2);
 
 struct serve {
 	struct ol_loop *loop;
@@ -37,6 +36,13 @@ struct serve {
 	struct ol_engine *engine; /* NULL: there was no configuration yet */
 	struct ol_api *api;
 	struct ol_doors doors;
+	/*
+	 * The first listeners: who comes waits in their queues until the tasks
+	 * of an earlier life are read, but not for ever.
+	 */
+	int *waiting; /* conf->nlisten descriptors; NULL: none */
+	struct ol_timer *opener;
+	uint32_t generation; /* of the configuration */
 	struct ol_closed closed;
 	struct ol_reports reports;
 	bool drained;
@@ -62,15 +68,17 @@ on_timer(void *arg)
 }
 
 static void
-begin_exit(struct serve *s)
+begin_exit(struct serve *s, int64_t left)
 {
 	if (s->engine == NULL) {
 		ol_loop_stop(s->loop);
 		return;
 	}
 	s->exiting = true;
+	if (s->waiting != NULL)
+		ol_timer_at(s->opener, OL_NEVER);
 	ol_doors_retire(&s->doors);
-	ol_timer_at(s->timer, ol_clock_after(ol_clock_now(), end_time));
+	ol_timer_at(s->timer, ol_clock_after(ol_clock_now(), left));
 	maybe_end(s);
 }
 
@@ -109,11 +117,41 @@ on_running(void *arg, uint32_t running)
 	ol_reports_running(&s->reports, running);
 }
 
+/* Serve on these listeners; takes them. */
+static void
+arrange(struct serve *s, const int *listeners)
+{
+	int failed = ol_doors_arrange(&s->doors, s->conf, listeners);
+
+	if (failed == 0)
+		ol_reports_send(&s->reports,
+		    &(const struct ol_order){ .verb = OL_ORDER_APPLIED,
+			.generation = s->generation });
+	else
+		ol_reports_failure(
+		    &s->reports, "%d listeners cannot be served", failed);
+}
+
+static void
+open_doors(void *arg)
+{
+	struct serve *s = arg;
+	int *listeners = s->waiting;
+
+	if (listeners == NULL || s->exiting)
+		return;
+	s->waiting = NULL;
+	ol_timer_at(s->opener, OL_NEVER);
+	arrange(s, listeners);
+	free(listeners);
+}
+
 static void
 on_loaded(void *arg)
 {
 	struct serve *s = arg;
 
+	open_doors(s);
 	ol_reports_send(
 	    &s->reports, &(const struct ol_order){ .verb = OL_ORDER_READY });
 }
@@ -204,13 +242,22 @@ close_all(const int *fds, size_t n)
 		close(fds[--n]);
 }
 
+/* Takes the listeners. */
+static void
+wait_to_open(struct serve *s, const int *listeners)
+{
+	s->waiting = ol_must(calloc(s->conf->nlisten + 1, sizeof(*s->waiting)));
+	memcpy(s->waiting, listeners, s->conf->nlisten * sizeof(*listeners));
+	ol_timer_at(s->opener, ol_clock_after(ol_clock_now(), opening_time));
+}
+
 /* Takes the descriptors. */
 static void
 apply(struct serve *s, const struct ol_order *order, const int *fds)
 {
 	const int *listeners = fds + 1, *logs = listeners + order->nlisten;
 	struct ol_conf *conf, *old = s->conf;
-	int failed;
+	bool first = s->engine == NULL;
 
 	if ((conf = load(s, fds[0])) == NULL)
 		goto err0;
@@ -235,16 +282,19 @@ apply(struct serve *s, const struct ol_order *order, const int *fds)
 		return;
 	}
 	ol_engine_generation(s->engine, order->generation);
+	/* What did not begin, does so now. */
+	if (s->waiting != NULL) {
+		close_all(s->waiting, old->nlisten);
+		free(s->waiting);
+		s->waiting = NULL;
+	}
 	s->conf = conf;
-	failed = ol_doors_arrange(&s->doors, conf, listeners);
-	ol_conf_free(old);
-	if (failed == 0)
-		ol_reports_send(&s->reports,
-		    &(const struct ol_order){ .verb = OL_ORDER_APPLIED,
-			.generation = order->generation });
+	s->generation = order->generation;
+	if (first)
+		wait_to_open(s, listeners);
 	else
-		ol_reports_failure(
-		    &s->reports, "%d listeners cannot be served", failed);
+		arrange(s, listeners);
+	ol_conf_free(old);
 	return;
 err1:
 	ol_conf_free(conf);
@@ -293,7 +343,7 @@ obey(struct serve *s, const struct ol_order *order, const int *fds)
 		stop(s, order);
 		return;
 	case OL_ORDER_EXIT:
-		begin_exit(s);
+		begin_exit(s, OL_MSEC(order->left_ms));
 		return;
 	case OL_ORDER_CLOSED:
 		ol_closed_add(&s->closed, order->number, fds[0],
@@ -327,7 +377,7 @@ lose_master(struct serve *s)
 	s->master = -1;
 	ol_reports_end(&s->reports);
 	stop(s, &now);
-	begin_exit(s);
+	begin_exit(s, OL_MSEC(OL_ORDER_EXIT_MS));
 }
 
 static void
@@ -359,6 +409,7 @@ ol_serve_run(int master, int spawner)
 	ol_closed_init(&s.closed, s.loop);
 	ol_reports_init(&s.reports, s.loop, master);
 	s.timer = ol_must(ol_timer_new(s.loop, on_timer, &s));
+	s.opener = ol_must(ol_timer_new(s.loop, open_doors, &s));
 	s.watch = ol_must(ol_watch_new(s.loop, master, on_master, &s));
 	ol_loop_run(s.loop);
 	ol_closed_fini(&s.closed);
@@ -369,6 +420,8 @@ ol_serve_run(int master, int spawner)
 	ol_conf_free(s.conf);
 	ol_watch_free(s.watch);
 	ol_timer_free(s.timer);
+	ol_timer_free(s.opener);
+	free(s.waiting);
 	ol_reports_fini(&s.reports);
 	ol_loop_free(s.loop);
 	ol_log_close();

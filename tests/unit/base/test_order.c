@@ -30,7 +30,7 @@ static const struct {
 	{ "stop -1 0", { .verb = OL_ORDER_STOP, .left_ms = -1 }, 0 },
 	{ "stop 90000 10000",
 	    { .verb = OL_ORDER_STOP, .left_ms = 90000, .grace_ms = 10000 }, 0 },
-	{ "exit", { .verb = OL_ORDER_EXIT }, 0 },
+	{ "exit 250", { .verb = OL_ORDER_EXIT, .left_ms = 250 }, 0 },
 	{ "ready", { .verb = OL_ORDER_READY }, 0 },
 	{ "applied 7", { .verb = OL_ORDER_APPLIED, .generation = 7 }, 0 },
 	{ "running 0", { .verb = OL_ORDER_RUNNING }, 0 },
@@ -76,8 +76,8 @@ test_not_orders(void **state)
 {
 	static const char *const bad[] = { "", " ", "exit ", " exit", "EXIT",
 		"exi", "exitt", "closed 0 1", "closed 1 -1", "closed 1",
-		"open 0", "open", "opened -1", "exit 0", "ready\n", "config",
-		"config 1 0", "config 1 0 0 0", "config 0 0 0",
+		"open 0", "open", "opened -1", "exit -1", "exit", "ready\n",
+		"config", "config 1 0", "config 1 0 0 0", "config 0 0 0",
 		"config 4294967296 0 0", "config 1 64 0", "config 1 0 64",
 		"config 1  0 0", "config 01 0 0", "config +1 0 0",
 		"config 1 0 -0", "config 1 0 0 ", "config 0x1 0 0", "stop -2 0",
@@ -97,7 +97,7 @@ test_not_orders(void **state)
 				fail_msg("\"%s\" was taken", bad[i]);
 			assert_memory_equal(&order, &empty, sizeof(order));
 		}
-	assert_int_equal(ol_order_parse(&order, "exit\0", 5, 0), -1);
+	assert_int_equal(ol_order_parse(&order, "exit 1\0", 7, 0), -1);
 }
 
 /* One more or one less descriptor than the verb has is another order. */
