@@ -1,5 +1,5 @@
 #!/bin/bash
-# systemd/: the unit and its drop-ins are understood by systemd and as closed as
+# src/outlastd/systemd/: the unit and its drop-ins are understood by systemd and as closed as
 # promised; no system call of outlastd is outside of their filter, and the
 # capabilities of users.conf are enough for what root is needed for; without one
 # of them, it is not.
@@ -16,10 +16,10 @@ mkdir -p "$units"
 unit() {
 	mkdir -p "$units/$1/outlast.service.d"
 	sed -e "s|@sbindir@/outlastd|$OUTLASTD|" -e "s|@sysconfdir@|$T|" \
-		-e '/^Documentation=/d' "$SRC/systemd/outlast.service.in" \
+		-e '/^Documentation=/d' "$SRC/src/outlastd/systemd/outlast.service.in" \
 		>"$units/$1/outlast.service"
 	[ -z "${2:-}" ] ||
-		cp "$SRC/systemd/outlast.service.d/$2" "$units/$1/outlast.service.d"
+		cp "$SRC/src/outlastd/systemd/outlast.service.d/$2" "$units/$1/outlast.service.d"
 }
 unit plain
 for dropin in users jit network; do
@@ -33,7 +33,7 @@ for name in plain users jit network; do
 	[ "$(lines 'outlast' "$T/verify.log")" = 0 ] ||
 		fail "$name: $(grep outlast "$T/verify.log")"
 done
-cp "$SRC/systemd/outlast.socket" "$units/plain"
+cp "$SRC/src/outlastd/systemd/outlast.socket" "$units/plain"
 systemd-analyze verify --man=no "$units/plain/outlast.socket" \
 	>"$T/verify.log" 2>&1 || fail "the socket: $(cat "$T/verify.log")"
 # The checker sees what is wrong.
@@ -55,11 +55,11 @@ say "exposure: $level tenths; with users.conf $(exposure users)," \
 if [ "$(id -u)" = 0 ]; then
 	mkdir -p "$T/root/etc"
 	cp /etc/passwd /etc/group "$T/root/etc"
-	systemd-sysusers --root="$T/root" "$SRC/systemd/sysusers.d/outlast.conf" \
+	systemd-sysusers --root="$T/root" "$SRC/src/outlastd/systemd/sysusers.d/outlast.conf" \
 		>"$T/sysusers.log" 2>&1 || fail "sysusers: $(cat "$T/sysusers.log")"
 	mkdir -p "$T/root/run"
 	systemd-tmpfiles --root="$T/root" --create \
-		"$SRC/systemd/tmpfiles.d/outlast.conf" >"$T/tmpfiles.log" 2>&1 ||
+		"$SRC/src/outlastd/systemd/tmpfiles.d/outlast.conf" >"$T/tmpfiles.log" 2>&1 ||
 		fail "tmpfiles: $(cat "$T/tmpfiles.log")"
 	expect 'the folder for server code' \
 		"$(stat -c %a "$T/root/run/outlast/app")" 750
@@ -73,7 +73,7 @@ if [ "$(id -u)" = 0 ]; then
 		fail 'outlast is not in www-data'
 fi
 if command -v logrotate >/dev/null; then
-	logrotate -d "$SRC/systemd/logrotate.d/outlast" >"$T/rotate.log" 2>&1 ||
+	logrotate -d "$SRC/src/outlastd/systemd/logrotate.d/outlast" >"$T/rotate.log" 2>&1 ||
 		fail "logrotate: $(cat "$T/rotate.log")"
 fi
 
