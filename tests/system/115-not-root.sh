@@ -38,7 +38,8 @@ conf() {
 	CONF
 }
 conf 'user daemon;'
-"${as[@]}" "$OUTLASTD" -c "$T/outlast.conf" 2>"$T/refused.log"
+"${as[@]}" timeout -k 5 20 "$OUTLASTD" -c "$T/outlast.conf" \
+	2>"$T/refused.log"
 expect 'exit status' $? 78
 grep -q '"user" needs outlastd to be started as root: start it so, or remove the line' \
 	"$T/refused.log" || fail "it says $(cat "$T/refused.log")"
