@@ -62,9 +62,10 @@ err() {
 	}
 }
 
+# Those that serve: a predecessor may take its time.
 pids_of() {
 	ctl 0 --json pool show shop
-	json '[p["pid"] for p in d["pool"]["processes"]]'
+	json '[p["pid"] for p in d["pool"]["processes"] if p["state"] != "leaving"]'
 }
 
 settled() {
@@ -112,6 +113,7 @@ say 'stop and start'
 ctl 0 pool stop shop
 out '^pool shop: stopped'
 expect 'processes' "$(pids_of)" '[]'
+expect 'all processes' "$(json 'd["pool"]["processes"]')" '[]'
 expect 'state' "$(json 'd["pool"]["state"]')" '"stopped"'
 is() {
 	[ "$(http /pid -D "$T/head")" = "$1" ]
