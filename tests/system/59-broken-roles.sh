@@ -35,7 +35,7 @@ breaks() {
 write_roles "$(listen "$sock")" "$(task none /bin/true)"
 breaks rubbish 'says what makes no sense'
 breaks descriptors 'says what makes no sense'
-breaks exit 'says what is not its to say'
+breaks 'exit 0' 'says what is not its to say'
 breaks flood 'says too much'
 
 # What it could not take is sent to it again.
