@@ -309,7 +309,7 @@ empty_round() {
 	cpu_spawner=$(cpu_ms "$spawner")
 	# They are worked off in the order of their ids.
 	last=$(acked | sort | tail -1)
-	while ! ended "$last"; do
+	while ! is_done "$last"; do
 		sleep 0.5
 	done
 	cpu_engine=$(($(cpu_ms "$engine") - cpu_engine))
@@ -352,7 +352,7 @@ bench_empty() {
 	stop "$nginx"
 }
 
-ended() {
+is_done() {
 	curl -s --max-time 5 "http://127.0.0.1:$port/tasks/$1" |
 		grep -qE '"state": ?"succeeded"'
 }
