@@ -197,6 +197,17 @@ start_plain() {
 	wait_for 5 answers "$sock"
 }
 
+# copy_app FILE: the application where accounts find it that may not reach the
+# build; a script that becomes it.
+copy_app() {
+	need "$APP"
+	cp "$APP" "$1.program"
+	cp "$BUILD"/.libs/liboutlast.so.* "$T"
+	printf '#!/bin/sh\nexport LD_LIBRARY_PATH=%s\nexec %s.program "$@"\n' \
+		"$T" "$1" >"$1"
+	chmod +x "$1"
+}
+
 # start_app SOCKET [OPTION...]: the liboutlast application alone.
 start_app() {
 	local sock=$1

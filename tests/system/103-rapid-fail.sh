@@ -13,7 +13,7 @@
 need "$APP"
 user=$program_user
 # A copy: its account may not reach the build.
-cp "$APP" "$T/application"
+copy_app "$T/application"
 cat >"$T/fragile" <<SH
 #!/bin/sh
 [ -e "$T/mended" ] || exit 3

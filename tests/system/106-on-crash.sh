@@ -9,7 +9,7 @@
 . "$(dirname "$0")/../lib/roles.sh"
 
 need "$APP"
-cp "$APP" "$T/application"
+copy_app "$T/application"
 script tell <<-'EOS'
 	#!/bin/bash
 	[ "$1" = ops ] || exit 9

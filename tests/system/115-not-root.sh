@@ -17,7 +17,7 @@ if [ "$(id -u)" -eq 0 ]; then
 fi
 mkdir "$T/home"
 chmod 777 "$T/home"
-cp "$APP" "$T/application"
+copy_app "$T/application"
 sock=$T/home/tasks.sock state=$T/home/state
 
 script who <<-'EOS'

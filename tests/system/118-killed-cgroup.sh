@@ -8,6 +8,7 @@
 . "$(dirname "$0")/../lib/roles.sh"
 
 mount=$(awk '$3 == "cgroup2" { print $2; exit }' /proc/mounts)
+[ -n "$mount" ] || skip 'no cgroup v2 is mounted here'
 cgroup=$mount$(sed -n 's/^0:://p' /proc/self/cgroup)/outlast-test.$$
 mkdir "$cgroup" 2>/dev/null || skip 'no cgroup can be made here'
 leave() {

@@ -8,7 +8,7 @@
 . "$(dirname "$0")/../lib/roles.sh"
 
 need "$APP"
-cp "$APP" "$T/application"
+copy_app "$T/application"
 script bad <<-'EOS'
 	#!/bin/sh
 	echo wrong >&2

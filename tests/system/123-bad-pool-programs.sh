@@ -9,7 +9,7 @@
 . "$(dirname "$0")/../lib/roles.sh"
 
 need "$APP"
-cp "$APP" "$T/application"
+copy_app "$T/application"
 script never <<-'EOS'
 	#!/bin/sh
 	trap '' TERM

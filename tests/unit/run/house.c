@@ -76,27 +76,38 @@ write_conf(struct house *h, const struct script *scripts, size_t n)
 	assert_non_null(h->conf);
 }
 
+enum { MOUNT_POINT = 512 };
+
+/* Where a hierarchy of cgroup v2 is mounted. */
+static bool
+has_cgroup_mount(char mount_point[MOUNT_POINT])
+{
+	FILE *f = fopen("/proc/self/mountinfo", "re");
+	char line[1024];
+	bool found = false;
+
+	while (!found && fgets(line, sizeof(line), f) != NULL)
+		found = strstr(line, " - cgroup2 ") != NULL &&
+			sscanf(line, "%*s %*s %*s %*s %511s", mount_point) == 1;
+	fclose(f);
+	return found;
+}
+
 /* Whatever is mounted where; in a mount namespace of its own. As root. */
 static void
 hide_cgroups(void)
 {
-	char line[1024], mount_point[512];
-	bool again = true;
-	FILE *f;
+	char mount_point[MOUNT_POINT];
+	bool again = has_cgroup_mount(mount_point);
 
+	/* Where there is none, the mounts need not be ours to change. */
+	if (!again)
+		return;
 	if (unshare(CLONE_NEWNS) == -1 ||
 	    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == -1)
 		_exit(70);
-	while (again) {
-		again = false;
-		f = fopen("/proc/self/mountinfo", "re");
-		while (!again && fgets(line, sizeof(line), f) != NULL)
-			if (strstr(line, " - cgroup2 ") != NULL &&
-			    sscanf(line, "%*s %*s %*s %*s %511s",
-				mount_point) == 1)
-				again = umount2(mount_point, MNT_DETACH) == 0;
-		fclose(f);
-	}
+	while (again && umount2(mount_point, MNT_DETACH) == 0)
+		again = has_cgroup_mount(mount_point);
 }
 
 void
