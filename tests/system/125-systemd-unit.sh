@@ -1,8 +1,8 @@
 #!/bin/bash
-# src/outlastd/systemd/: the unit and its drop-ins are understood by systemd and as closed as
-# promised; no system call of outlastd is outside of their filter, and the
-# capabilities of users.conf are enough for what root is needed for; without one
-# of them, it is not.
+# src/outlastd/systemd/: the unit and its drop-ins are understood by systemd and
+# as closed as promised; no system call of outlastd is outside of their filter,
+# and the capabilities of users.conf are enough for what root is needed for;
+# without one of them, it is not.
 # shellcheck source=../lib/lib.sh
 . "$(dirname "$0")/../lib/lib.sh"
 # shellcheck source=../lib/roles.sh
@@ -11,6 +11,7 @@
 command -v systemd-analyze >/dev/null || skip 'systemd is not installed'
 units=$T/units
 mkdir -p "$units"
+copy_app "$T/application"
 
 # unit NAME [DROP-IN]: $units/NAME/outlast.service, for a program that is there.
 unit() {
@@ -89,7 +90,7 @@ write_life() {
 	write_roles "listen unix:$sock mode=0660 group=$group access=operator;" \
 		"limit_of_pool" "$(task job "$T/job" 'limit memory=512m processes=20000;')" \
 		"pool app { listen unix:$T/app.sock mode=0660 group=$group;
-			program $APP; env GENERATION $1; ${pool_user:-} }"
+			program $T/application; env GENERATION $1; ${pool_user:-} }"
 	sed -i '/^limit_of_pool$/d' "$T/outlast.conf"
 }
 pool_user=

@@ -12,7 +12,7 @@
 CTL=$BUILD/src/ctl/outlastctl
 need "$APP" "$CTL"
 user=$program_user
-cp "$APP" "$T/application"
+copy_app "$T/application"
 
 # conf [MORE [MORE OF THE POOL]]
 conf() {
